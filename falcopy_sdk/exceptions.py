@@ -1,0 +1,131 @@
+"""Every exception of the SDK, grouped by what the one who sees it can do.
+
+::
+
+    FalcopyError
+    ├── DeclarationError          fix the plugin's code: the message names class, attribute and fix
+    ├── EventDecodeError          nothing to do: this event's payload gives no value to any field
+    ├── ConfigError               fix the plugin's configuration: one sentence a problem
+    ├── PluginLookupError         name another plugin, or install the one that was meant
+    │   ├── PluginNotFoundError       nothing has that name
+    │   └── PluginLoadError           it is there, but it does not import or is no plugin
+    └── SourceError               raised by authors: what an error in their source means
+        ├── SourceRetry               try again, after a while
+        ├── SourceSkip                carry on at once with what comes next
+        ├── SourceEnd                 this source has nothing more to give
+        └── SourceFatal               the host shall stop
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ConfigError",
+    "DeclarationError",
+    "EventDecodeError",
+    "FalcopyError",
+    "PluginLoadError",
+    "PluginLookupError",
+    "PluginNotFoundError",
+    "SourceEnd",
+    "SourceError",
+    "SourceFatal",
+    "SourceRetry",
+    "SourceSkip",
+]
+
+
+class FalcopyError(Exception):
+    """Base of every exception that the SDK raises on purpose."""
+
+
+class DeclarationError(FalcopyError):
+    """A plugin class is declared in a way that no host would accept.
+
+    Args:
+        where: The class and attribute, ``"AcmeAudit.groups"``.
+        problem: What is wrong, without a full stop.
+        fix: What to write instead, an imperative without a full stop.
+    """
+
+    def __init__(self, where: str, problem: str, fix: str) -> None:
+        super().__init__(where, problem, fix)
+        self.where = where
+        self.problem = problem
+        self.fix = fix
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem}. Fix: {self.fix}."
+
+
+class EventDecodeError(FalcopyError, ValueError):
+    """The payload of an event cannot be decoded; the message holds no part of the payload."""
+
+
+class ConfigError(FalcopyError):
+    """The configuration given to a plugin does not fit what it declares.
+
+    Values never appear in the message, since any of them may be a secret in the wrong place.
+
+    Args:
+        problems: One sentence each, beginning with the dotted path of the key.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return f"init_config: {self.problems[0]}"
+        return f"init_config has {len(self.problems)} problems: {'; '.join(self.problems)}"
+
+
+class PluginLookupError(FalcopyError):
+    """A plugin that was asked for by name cannot be had."""
+
+
+class PluginNotFoundError(PluginLookupError):
+    """Nothing is registered under that name, or the module or class does not exist."""
+
+
+class PluginLoadError(PluginLookupError):
+    """What the name stands for does not import, or is not a plugin class."""
+
+
+class SourceError(FalcopyError):
+    """Base of the errors by which an author's source says what happens next.
+
+    Any other exception that leaves a source means :class:`SourceRetry` without a delay of its own.
+    """
+
+
+class SourceRetry(SourceError):  # noqa: N818 - named after the reaction, not the failure
+    """Start the source again after a while.
+
+    Args:
+        message: What went wrong; logged once, not at every attempt.
+        after: Seconds to wait; None: the runtime's growing delay.
+
+    Raises:
+        ValueError: ``after`` is negative.
+    """
+
+    def __init__(self, message: str = "", after: float | None = None) -> None:
+        super().__init__(message)
+        if after is not None and not after >= 0:
+            raise ValueError(f"SourceRetry(after={after!r}): seconds to wait cannot be negative")
+        self.after = after
+
+
+class SourceSkip(SourceError):  # noqa: N818 - see SourceRetry
+    """Pass over what could not be read and carry on at once, without a delay."""
+
+
+class SourceEnd(SourceError):  # noqa: N818 - see SourceRetry
+    """The source has ended; the host goes on with its other sources."""
+
+
+class SourceFatal(SourceError):  # noqa: N818 - see SourceRetry
+    """The source can never work: the host is told to stop, with this message."""
