@@ -9,25 +9,36 @@
     ├── PluginLookupError         name another plugin, or install the one that was meant
     │   ├── PluginNotFoundError       nothing has that name
     │   └── PluginLoadError           it is there, but it does not import or is no plugin
-    └── SourceError               raised by authors: what an error in their source means
-        ├── SourceRetry               try again, after a while
-        ├── SourceSkip                carry on at once with what comes next
-        ├── SourceEnd                 this source has nothing more to give
-        └── SourceFatal               the host shall stop
+    ├── SourceError               raised by authors: what an error in their source means
+    │   ├── SourceRetry               try again, after a while
+    │   ├── SourceSkip                carry on at once with what comes next
+    │   ├── SourceEnd                 this source has nothing more to give
+    │   └── SourceFatal               the host shall stop
+    └── HostError                 driving a plugin failed
+        ├── LibraryError              no host would load it: fix the plugin, or name another file
+        ├── RequestError              ask for what the plugin offers, at the right time
+        ├── PluginFailedError         the plugin reports a failure: read its own text
+        └── ContractError             fix the plugin: it breaks the plugin API
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 __all__ = [
     "ConfigError",
+    "ContractError",
     "DeclarationError",
     "EventDecodeError",
     "FalcopyError",
+    "HostError",
+    "LibraryError",
+    "PluginFailedError",
     "PluginLoadError",
     "PluginLookupError",
     "PluginNotFoundError",
+    "RequestError",
     "SourceEnd",
     "SourceError",
     "SourceFatal",
@@ -38,6 +49,10 @@ __all__ = [
 
 class FalcopyError(Exception):
     """Base of every exception that the SDK raises on purpose."""
+
+    #: What the command line exits with: 1 findings, 2 usage, 3 nothing to do, 4 toolchain,
+    #: 5 build, 6 registry.
+    exit_code: ClassVar[int] = 1
 
 
 class DeclarationError(FalcopyError):
@@ -72,6 +87,8 @@ class ConfigError(FalcopyError):
         problems: One sentence each, beginning with the dotted path of the key.
     """
 
+    exit_code = 2
+
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__(tuple(problems))
         self.problems = tuple(problems)
@@ -84,6 +101,8 @@ class ConfigError(FalcopyError):
 
 class PluginLookupError(FalcopyError):
     """A plugin that was asked for by name cannot be had."""
+
+    exit_code = 2
 
 
 class PluginNotFoundError(PluginLookupError):
@@ -129,3 +148,38 @@ class SourceEnd(SourceError):  # noqa: N818 - see SourceRetry
 
 class SourceFatal(SourceError):  # noqa: N818 - see SourceRetry
     """The source can never work: the host is told to stop, with this message."""
+
+
+class HostError(FalcopyError):
+    """Driving a plugin failed."""
+
+
+class LibraryError(HostError):
+    """A host would refuse to load the plugin: the file, its symbols, versions or static facts."""
+
+
+class RequestError(HostError):
+    """The caller asked for something that the plugin does not offer, or at the wrong time."""
+
+    exit_code = 2
+
+
+class PluginFailedError(HostError):
+    """An entry of the plugin returned a failure.
+
+    Args:
+        entry: Name of the entry, without ``plugin_``.
+        message: What failed, with the plugin's own text.
+    """
+
+    def __init__(self, entry: str, message: str) -> None:
+        super().__init__(entry, message)
+        self.entry = entry
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class ContractError(HostError):
+    """The plugin broke the plugin API in a way that harms or stops a real host."""
