@@ -14,6 +14,10 @@
     │   ├── SourceSkip                carry on at once with what comes next
     │   ├── SourceEnd                 this source has nothing more to give
     │   └── SourceFatal               the host shall stop
+    ├── BuildError                making a plugin's shared library failed
+    │   ├── ProjectError              fix the plugin's project: pyproject.toml, lock, packages
+    │   ├── ToolchainError            install what the building machine lacks
+    │   └── BundleFormatError         build the file again: it is no built plugin, or damaged
     └── HostError                 driving a plugin failed
         ├── LibraryError              no host would load it: fix the plugin, or name another file
         ├── RequestError              ask for what the plugin offers, at the right time
@@ -27,6 +31,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
+    "BuildError",
+    "BundleFormatError",
     "ConfigError",
     "ContractError",
     "DeclarationError",
@@ -38,12 +44,14 @@ __all__ = [
     "PluginLoadError",
     "PluginLookupError",
     "PluginNotFoundError",
+    "ProjectError",
     "RequestError",
     "SourceEnd",
     "SourceError",
     "SourceFatal",
     "SourceRetry",
     "SourceSkip",
+    "ToolchainError",
 ]
 
 
@@ -148,6 +156,26 @@ class SourceEnd(SourceError):  # noqa: N818 - see SourceRetry
 
 class SourceFatal(SourceError):  # noqa: N818 - see SourceRetry
     """The source can never work: the host is told to stop, with this message."""
+
+
+class BuildError(FalcopyError):
+    """Making a plugin's shared library failed."""
+
+    exit_code = 5
+
+
+class ProjectError(BuildError):
+    """The plugin's project does not say what a build needs, or says it wrongly."""
+
+
+class ToolchainError(BuildError):
+    """The building machine or environment lacks something."""
+
+    exit_code = 4
+
+
+class BundleFormatError(BuildError):
+    """A file is not a plugin that ``falcopy build`` made, or it is damaged."""
 
 
 class HostError(FalcopyError):
