@@ -1,0 +1,186 @@
+"""Reading shared libraries: what they need, what they define, which glibc they ask for."""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.dynamic import DynamicSection
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+
+from falcopy_sdk.exceptions import BuildError
+
+__all__ = ["GLIBC_LIBRARIES", "DynamicSymbol", "SharedLibrary", "glibc_floor", "is_elf", "read"]
+
+#: The libraries that are part of glibc itself. They come from the host: a process can have one
+#: glibc only (the dynamic loader is part of it).
+GLIBC_LIBRARIES = frozenset(
+    {
+        "ld-linux-aarch64.so.1",
+        "ld-linux-x86-64.so.2",
+        "libBrokenLocale.so.1",
+        "libanl.so.1",
+        "libc.so.6",
+        "libdl.so.2",
+        "libm.so.6",
+        "libmvec.so.1",
+        "libnsl.so.1",
+        "libnss_compat.so.2",
+        "libnss_dns.so.2",
+        "libnss_files.so.2",
+        "libpthread.so.0",
+        "libresolv.so.2",
+        "librt.so.1",
+        "libthread_db.so.1",
+        "libutil.so.1",
+    }
+)
+
+#: The first glibc with DT_RELR; libraries that use it need this version name (glibc 2.36 NEWS).
+_RELR_VERSION = ("GLIBC_ABI_DT_RELR", (2, 36))
+_GLIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
+
+# elf.h: Elf64_Sym, and the low 15 bits of a version index (the top bit hides a definition).
+_SYMBOL = struct.Struct("<IBBHQQ")
+_VERSION_INDEX = 0x7FFF
+_STB_LOCAL, _STB_WEAK = 0, 2
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicSymbol:
+    """An entry of the dynamic symbol table that takes part in symbol lookup."""
+
+    name: str
+    defined: bool
+    weak: bool
+    #: For an undefined symbol with a version: the SONAME that must provide it.
+    provider: str | None
+
+
+@dataclass(frozen=True)
+class SharedLibrary:
+    """The dynamic section and symbols of one ELF shared object."""
+
+    path: Path
+    soname: str
+    needed: tuple[str, ...]
+    #: ``DT_RPATH`` and ``DT_RUNPATH``, split at colons, ``$ORIGIN`` not expanded.
+    rpath: tuple[str, ...]
+    runpath: tuple[str, ...]
+    symbols: tuple[DynamicSymbol, ...]
+    #: Version names needed, by the SONAME that must provide them.
+    version_needs: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def defined(self) -> frozenset[str]:
+        """Names that this library offers to others."""
+        return frozenset(symbol.name for symbol in self.symbols if symbol.defined)
+
+    @cached_property
+    def is_extension_module(self) -> bool:
+        """Whether CPython can import it (PEP 489 and PEP 793 name the entry symbols)."""
+        return any(name.startswith(("PyInit", "PyModExport_")) for name in self.defined)
+
+
+def is_elf(path: Path) -> bool:
+    """Whether the file starts with the ELF magic; links are not followed."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"\x7fELF"
+
+
+def read(path: Path) -> SharedLibrary:
+    """Reads a 64-bit little-endian shared object.
+
+    Raises:
+        BuildError: the file is damaged or of another kind.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _read(path, ELFFile(stream))
+    except (ELFError, struct.error, UnicodeDecodeError, IndexError) as error:
+        raise BuildError(
+            f"{path}: not a readable ELF file ({error}). Reinstall the package it came with."
+        ) from error
+
+
+def _read(path: Path, elf: ELFFile) -> SharedLibrary:
+    if elf.elfclass != 64 or not elf.little_endian:
+        raise BuildError(
+            f"{path}: a {elf.elfclass}-bit ELF file; plugins are built for 64-bit little-endian "
+            "machines only."
+        )
+    tags: dict[str, list[str]] = {"DT_NEEDED": [], "DT_SONAME": [], "DT_RPATH": [], "DT_RUNPATH": []}
+    dynamic = elf.get_section_by_name(".dynamic")
+    if isinstance(dynamic, DynamicSection):
+        for tag in dynamic.iter_tags():
+            if tag.entry.d_tag in tags:
+                name = tag.entry.d_tag
+                tags[name].append(getattr(tag, name.removeprefix("DT_").lower()))
+    providers: dict[int, str] = {}
+    needs: list[tuple[str, str]] = []
+    section = elf.get_section_by_name(".gnu.version_r")
+    if isinstance(section, GNUVerNeedSection):
+        for need, versions in section.iter_versions():
+            for version in versions:
+                providers[version["vna_other"] & _VERSION_INDEX] = need.name
+                needs.append((need.name, version.name))
+    return SharedLibrary(
+        path=path,
+        soname="".join(tags["DT_SONAME"][:1]),
+        needed=tuple(tags["DT_NEEDED"]),
+        rpath=_paths(tags["DT_RPATH"]),
+        runpath=_paths(tags["DT_RUNPATH"]),
+        symbols=_symbols(elf, providers),
+        version_needs=tuple(needs),
+    )
+
+
+def _paths(values: list[str]) -> tuple[str, ...]:
+    return tuple(part for value in values for part in value.split(":") if part)
+
+
+def _symbols(elf: ELFFile, providers: dict[int, str]) -> tuple[DynamicSymbol, ...]:
+    """Decodes .dynsym at once: pyelftools takes a second for a libcrypto, entry by entry."""
+    table = elf.get_section_by_name(".dynsym")
+    if table is None:
+        return ()
+    names = elf.get_section(table["sh_link"]).data()
+    entries = list(_SYMBOL.iter_unpack(table.data()))
+    versym = elf.get_section_by_name(".gnu.version")
+    count = len(entries)
+    versions = struct.unpack(f"<{count}H", versym.data()) if versym is not None else (0,) * count
+    found: list[DynamicSymbol] = []
+    for (name_at, info, _, section, _, _), version in zip(entries, versions, strict=True):
+        if info >> 4 == _STB_LOCAL or not name_at:
+            continue
+        defined = section != 0
+        found.append(
+            DynamicSymbol(
+                name=names[name_at : names.index(b"\0", name_at)].decode(),
+                defined=defined,
+                weak=info >> 4 == _STB_WEAK,
+                provider=None if defined else providers.get(version & _VERSION_INDEX),
+            )
+        )
+    return tuple(found)
+
+
+def glibc_floor(libraries: list[SharedLibrary]) -> str:
+    """The oldest glibc on which all of these can be loaded, as ``"2.36"``; ``"2.0"`` for none."""
+    newest = (2, 0)
+    for library in libraries:
+        for provider, version in library.version_needs:
+            if provider not in GLIBC_LIBRARIES:
+                continue
+            if version == _RELR_VERSION[0]:
+                newest = max(newest, _RELR_VERSION[1])
+            elif match := _GLIBC_VERSION.fullmatch(version):
+                newest = max(newest, (int(match[1]), int(match[2])))
+    return f"{newest[0]}.{newest[1]}"

