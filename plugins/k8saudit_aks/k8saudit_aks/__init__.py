@@ -1,0 +1,1 @@
+"""Falco plugin: Kubernetes audit events of AKS clusters, streamed from Azure Event Hubs."""

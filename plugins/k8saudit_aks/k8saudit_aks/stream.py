@@ -1,0 +1,199 @@
+"""The live stream: from the client's callbacks to batches for the host, through every outage."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+from falcopy_sdk import Batch
+from falcopy_sdk.exceptions import SourceFatal
+from k8saudit_aks import checkpoints, client
+from k8saudit_aks.intake import Intake
+from k8saudit_aks.log import ClientLog, StateLog, log
+from k8saudit_aks.receiver import Receiver
+from k8saudit_aks.trouble import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from falcopy_sdk import Event
+    from k8saudit_aks.checkpoints import Checkpointer, CheckpointStore
+    from k8saudit_aks.client import StartingPositions
+    from k8saudit_aks.config import BlobSettings, HubSettings
+    from k8saudit_aks.progress import HubEvent, Partition
+    from k8saudit_aks.ratelimit import RateLimit
+    from k8saudit_aks.records import RecordReader
+    from k8saudit_aks.stats import Stats
+    from k8saudit_aks.timing import Timing
+
+__all__ = ["LiveStream"]
+
+#: A batch for the host ends after the hub event that fills one of these.
+_BATCH_EVENTS = 256
+_BATCH_BYTES = 1 << 20
+#: Bodies that wait between the client's callbacks and the host.
+_INTAKE_BYTES = 32 << 20
+
+
+class LiveStream:
+    """Streams one event hub; at least once, in order within a partition.
+
+    Beside :meth:`batches`, which the host's pace drives, one task keeps a client running and
+    another writes checkpoints.
+    """
+
+    def __init__(
+        self,
+        hub: HubSettings,
+        timing: Timing,
+        reader: RecordReader,
+        stats: Stats,
+        rate_limit: RateLimit | None,
+    ) -> None:
+        self._hub, self._timing, self._reader, self._stats = hub, timing, reader, stats
+        self._rate_limit = rate_limit
+        self._intake: Intake[tuple[Partition, list[HubEvent]]] = Intake(_INTAKE_BYTES)
+        self._partitions: dict[str, Partition] = {}
+        self._positions: StartingPositions = {}
+        self._health = StateLog(f"Event Hubs {hub.namespace}: receiving from {hub.hub} again")
+        self._said: set[str] = set()
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Batches for the host, for ever.
+
+        Raises:
+            SourceFatal: the checkpoint container does not exist.
+        """
+        keeper = asyncio.create_task(self._keep_receiving(), name="k8saudit_aks keeper")
+        try:
+            while True:
+                arrival = await self._next_arrival(keeper)
+                for events, partition, last, count in self._assemble(*arrival):
+                    if self._rate_limit and events:
+                        await self._rate_limit.take(len(events))
+                    yield Batch(events, delivered=partition.handed(last.position, count))
+        finally:
+            keeper.cancel()
+            # The task ends after its last checkpoints; its failure has been raised above.
+            await asyncio.wait({keeper})
+
+    async def _next_arrival(self, keeper: asyncio.Task[None]) -> tuple[Partition, list[HubEvent]]:
+        getting = asyncio.ensure_future(self._intake.get())
+        try:
+            await asyncio.wait({getting, keeper}, return_when=asyncio.FIRST_COMPLETED)
+            if not getting.done():
+                await keeper  # it runs for ever: being done, it raises
+            return getting.result()
+        finally:
+            getting.cancel()
+            self._stats.intake_bytes = self._intake.bytes
+
+    def _assemble(
+        self, partition: Partition, arrived: list[HubEvent]
+    ) -> Iterator[tuple[list[Event], Partition, HubEvent, int]]:
+        """Cut what one callback brought into batches that end between two hub events."""
+        events: list[Event] = []
+        size = count = 0
+        for event in arrived:
+            where = f"partition {partition.id}, offset {event.position.offset}"
+            events.extend(self._reader.read(event.body, where))
+            size += len(event.body or b"")
+            count += 1
+            if len(events) >= _BATCH_EVENTS or size >= _BATCH_BYTES or event is arrived[-1]:
+                yield events, partition, event, count
+                events, size, count = [], 0, 0
+
+    async def _take(self, partition: Partition, events: list[HubEvent]) -> None:
+        size = sum(len(event.body or b"") for event in events)
+        await self._intake.put((partition, events), size)
+        self._stats.intake_bytes = self._intake.bytes
+
+    async def _keep_receiving(self) -> None:
+        """Run clients one after the other; ends only by being cancelled or by SourceFatal."""
+        with ClientLog.attached() as client_log:
+            async with contextlib.AsyncExitStack() as stack:
+                checkpointer = None
+                store = None
+                if self._hub.blob:
+                    store = checkpoints.open_store(self._hub.blob)
+                    await stack.enter_async_context(store)
+                    await self._reach_store(store, self._hub.blob)
+                    checkpointer = checkpoints.Checkpointer(
+                        store, self._hub, self._hub.blob, self._partitions, self._stats
+                    )
+                    writing = asyncio.create_task(
+                        checkpointer.run(self._timing.checkpoint, self._timing.checkpoint_events)
+                    )
+                    stack.callback(writing.cancel)
+                else:
+                    log.warning(
+                        "no checkpoint store: after a restart the stream begins at "
+                        "starting_position; set blob_storage_connection_string and "
+                        "blob_storage_container_name to resume where it ended"
+                    )
+                await self._run_clients(store, checkpointer, client_log)
+
+    async def _reach_store(self, store: CheckpointStore, blob: BlobSettings) -> None:
+        """Wait until the container can be listed.
+
+        Raises:
+            SourceFatal: the account answers, and has no such container.
+        """
+        pause = self._timing.first_pause
+        while True:
+            try:
+                await store.list_checkpoints(
+                    self._hub.namespace, self._hub.hub, self._hub.consumer_group
+                )
+            except ResourceNotFoundError as error:
+                raise SourceFatal(checkpoints.explain(error, blob)) from None
+            except AzureError as error:
+                store.health.down(f"{checkpoints.explain(error, blob)}. Trying again")
+            else:
+                store.health.up()
+                self._say("opened connection to blob storage")
+                self._say("opened blob checkpoint connection")
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._timing.last_pause)
+
+    async def _run_clients(
+        self,
+        store: CheckpointStore | None,
+        checkpointer: Checkpointer | None,
+        client_log: ClientLog,
+    ) -> None:
+        pause = self._timing.first_pause
+
+        def receiving() -> None:
+            nonlocal pause
+            pause = self._timing.first_pause
+            self._health.up()
+
+        async def before_close() -> None:
+            if checkpointer:
+                await checkpointer.flush(self._timing.close)
+
+        while True:
+            try:
+                self._positions = await client.look_up(
+                    self._hub, self._positions, self._timing.look_up
+                )
+                receiver = Receiver(
+                    self._hub, self._timing, store, self._partitions, self._take, client_log
+                )
+                await receiver.run(self._positions, self._say, receiving, before_close)
+            except Unavailable as trouble:
+                self._health.down(f"{trouble}. Trying again")
+                self._stats.reconnects += 1
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, self._timing.last_pause)
+
+    def _say(self, sentence: str) -> None:
+        """Log a step of the start, at the first start only."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            log.info("%s", sentence)

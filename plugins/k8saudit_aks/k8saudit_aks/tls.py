@@ -1,0 +1,47 @@
+"""Where the certificates of public authorities are on the host.
+
+A bundle brings its own OpenSSL, whose compiled-in folder need not exist on the host.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import ssl
+
+__all__ = ["ca_file", "context"]
+
+#: Debian and Alpine, Fedora and RHEL, openSUSE (crypto/x509/root_linux.go of Go lists the same).
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+)
+
+
+def ca_file() -> str:
+    """Path of the CA bundle to trust.
+
+    ``SSL_CERT_FILE`` when set, else the system's own bundle, which holds a company's private
+    authorities too, else the one of the ``certifi`` package inside the plugin.
+    """
+    chosen = os.environ.get("SSL_CERT_FILE")
+    if chosen:
+        return chosen
+    for path in _BUNDLES:
+        if os.path.isfile(path):
+            return path
+    import certifi
+
+    return certifi.where()
+
+
+@functools.lru_cache(maxsize=1)
+def context() -> ssl.SSLContext:
+    """One TLS client context for all connections.
+
+    Built once, since the client otherwise builds one a connection attempt, which costs most of a
+    core while a server refuses connections.
+    """
+    return ssl.create_default_context(cafile=ca_file())

@@ -1,0 +1,110 @@
+"""What is wrong with Event Hubs, in a sentence for the user."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+from azure.eventhub.exceptions import AuthenticationError, EventHubError
+
+from k8saudit_aks.log import redact
+
+if TYPE_CHECKING:
+    from k8saudit_aks.config import HubSettings
+
+__all__ = ["Unavailable", "diagnose", "explain", "silence"]
+
+#: Seconds to wait for a plain TCP connection when looking for the cause of an error.
+_TCP_TIMEOUT = 5.0
+
+
+class Unavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """Event Hubs cannot be read now; the text is for the user. Trying again may help."""
+
+
+async def diagnose(error: BaseException, hub: HubSettings) -> str:
+    """A sentence on why a request to Event Hubs failed, after a look at the network.
+
+    The client wraps whatever goes wrong while connecting into one class, so name resolution and
+    TCP are tried once more by themselves.
+    """
+    if not _refused(error):
+        host, port = hub.host_and_port
+        unreachable = await _unreachable(host, port)
+        if unreachable:
+            return unreachable
+    return explain(error, hub)
+
+
+def explain(error: BaseException, hub: HubSettings) -> str:
+    """A sentence on an error that the client reported."""
+    where = f"Event Hubs {hub.namespace}"
+    text = redact(str(error)).strip().splitlines()
+    first = text[0] if text else type(error).__name__
+    if _refused(error):
+        policy = f" (policy {hub.policy})" if hub.policy else ""
+        return (
+            f"{where} refused the credentials of event_hub_namespace_connection_string{policy}; "
+            "check SharedAccessKeyName, SharedAccessKey and that the policy has the Listen claim"
+        )
+    lowered = first.lower()
+    if "not-found" in lowered or "404" in lowered or "notfound" in lowered:
+        return f"{where} has no event hub {hub.hub}; check event_hub_name"
+    if "link:stolen" in lowered:
+        return (
+            f"{where}: another reader of consumer group {hub.consumer_group} took the partition; "
+            "stop the other reader, share one checkpoint container with it, or use another "
+            "consumer_group"
+        )
+    if "server-busy" in lowered:
+        return f"{where} is throttling ({first}); add throughput units or consumers"
+    if isinstance(error, TimeoutError):
+        return f"{where} did not answer in time; check network and firewall"
+    return f"{where}: {first}"
+
+
+def silence(partitions: list[str], hub: HubSettings, client_said: str) -> str:
+    """A sentence for partitions from which nothing comes although the hub itself answers."""
+    which = f"partition{'s' if len(partitions) > 1 else ''} {', '.join(partitions)}"
+    if "not-found" in client_said.lower() or "not found" in client_said.lower():
+        return (
+            f"Event Hubs {hub.namespace}: {which} of {hub.hub}: consumer group "
+            f"{hub.consumer_group} was not found; create it, or correct consumer_group"
+        )
+    detail = f" (the client said: {client_said})" if client_said else ""
+    return (
+        f"Event Hubs {hub.namespace}: not receiving from {which} of {hub.hub}; check that consumer "
+        f"group {hub.consumer_group} exists and that no more than 5 readers use it{detail}"
+    )
+
+
+def _refused(error: BaseException) -> bool:
+    return isinstance(error, AuthenticationError) and "timeout" not in str(error).lower()
+
+
+async def _unreachable(host: str, port: int) -> str | None:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_TCP_TIMEOUT):
+            await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, TimeoutError, UnicodeError) as error:
+        return (
+            f"Event Hubs: the name {host} does not resolve ({error}); check Endpoint in "
+            "event_hub_namespace_connection_string and this machine's DNS"
+        )
+    try:
+        async with asyncio.timeout(_TCP_TIMEOUT):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError) as error:
+        reason = str(error) or f"no answer within {_TCP_TIMEOUT:g} s"
+        return (
+            f"Event Hubs {host} port {port} cannot be reached ({reason}); check network and "
+            "firewall"
+        )
+    writer.close()
+    return None
+
+
+#: What the client may raise out of a request, beside its own classes.
+REQUEST_ERRORS = (EventHubError, OSError, TimeoutError, ValueError)
