@@ -7,7 +7,7 @@ their parsed form for cffi, together with the loader's interface to the bridge
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 from falcopy_sdk.abi import _declared
 from falcopy_sdk.abi.enums import (
@@ -19,9 +19,6 @@ from falcopy_sdk.abi.enums import (
     SchemaType,
     StateType,
 )
-
-if TYPE_CHECKING:
-    from _cffi_backend import FFI
 
 __all__ = [
     "API_VERSION",
@@ -40,7 +37,8 @@ __all__ = [
     "ffi",
 ]
 
-ffi: Final[FFI] = _declared.ffi
+#: Any: a type checker cannot know the members of C structs.
+ffi: Final[Any] = _declared.ffi
 
 #: The newest plugin API that this package knows (plugin_api.h, PLUGIN_API_VERSION).
 API_VERSION: Final = "3.12.0"
