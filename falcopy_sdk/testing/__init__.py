@@ -1,0 +1,1 @@
+"""What tests of plugins need: embedded services to run them against."""
