@@ -1,0 +1,140 @@
+"""Audit payloads to events.
+
+A payload is what one delivery carries: a line of a file, the body of an audit webhook's POST, the
+``log`` of an Azure diagnostic record. It is an ``Event`` or an ``EventList`` of the
+``audit.k8s.io`` group (https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/), or an
+array of these. Any version of the group will do.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+
+from falcopy_sdk import Event
+
+from .rfc3339 import nanoseconds
+from .values import to_json
+
+__all__ = ["DEFAULT_MAX_EVENT_SIZE", "OnRejected", "Rejected", "guarded", "records"]
+
+_log = logging.getLogger(__name__)
+
+#: Bytes of compact JSON, as in the Go plugins' ``maxEventSize``.
+DEFAULT_MAX_EVENT_SIZE = 262_144
+_HOST_CLOCK = 2**64 - 1
+
+
+class Rejected(enum.Enum):
+    """Why a payload or a part of it is no event."""
+
+    NOT_JSON = "not valid JSON"
+    NOT_AUDIT = "not recognized as a Kubernetes audit event"
+    NO_ITEMS = "an EventList without items"
+    NO_TIMESTAMP = "no stageTimestamp"
+    BAD_TIMESTAMP = "stageTimestamp is not an RFC 3339 time"
+    TOO_LARGE = "larger than maxEventSize"
+    TOO_DEEP = "nested too deeply"
+
+
+#: Called with the reason and a detail for a log line, once for every part that is dropped.
+OnRejected = Callable[[Rejected, str], None]
+
+
+def _log_rejected(reason: Rejected, detail: str) -> None:
+    _log.warning("dropped a part of an audit payload: %s: %s", reason.value, detail)
+
+
+def guarded(decoded: object) -> dict[str, Any] | None:
+    """The decoded event if its fields have values at all: an object with an ``auditID``."""
+    return decoded if type(decoded) is dict and "auditID" in decoded else None
+
+
+def records(
+    payload: object,
+    max_event_size: int = DEFAULT_MAX_EVENT_SIZE,
+    on_rejected: OnRejected = _log_rejected,
+) -> Iterator[Event]:
+    """The events of one audit payload, in order.
+
+    An event's data is its JSON in compact form, its time the ``stageTimestamp``: when the API
+    server finished the stage. What is no event is reported and passed over; it does not take
+    the rest of its payload with it.
+
+    Args:
+        payload: JSON text (bytes or str), or what a JSON decoder made of it.
+        max_event_size: The most bytes an event's data may have.
+        on_rejected: Told what was dropped; logs it by default.
+    """
+    if isinstance(payload, bytes | bytearray | memoryview | str):
+        try:
+            payload = orjson.loads(payload)
+        except orjson.JSONDecodeError as error:
+            on_rejected(Rejected.NOT_JSON, str(error))
+            return
+    for candidate in _candidates(payload, on_rejected):
+        event = _event(candidate, max_event_size, on_rejected)
+        if event is not None:
+            yield event
+
+
+def _candidates(payload: object, on_rejected: OnRejected) -> Iterator[object]:
+    """What may be an event; arrays may hold arrays and lists, so this keeps its own stack."""
+    pending = [iter((payload,))]
+    while pending:
+        for element in pending[-1]:
+            if type(element) is list:
+                pending.append(iter(element))
+                break
+            kind = element.get("kind") if type(element) is dict else None
+            if kind == "Event":
+                yield element
+            elif kind == "EventList":
+                items = element.get("items")
+                if type(items) is list and items:
+                    yield from items
+                else:
+                    on_rejected(Rejected.NO_ITEMS, "nothing to read in it")
+            else:
+                on_rejected(Rejected.NOT_AUDIT, f"kind is {_shown(kind)}")
+        else:
+            pending.pop()
+
+
+def _event(candidate: object, max_event_size: int, on_rejected: OnRejected) -> Event | None:
+    if type(candidate) is not dict or "stageTimestamp" not in candidate:
+        on_rejected(Rejected.NO_TIMESTAMP, _named(candidate))
+        return None
+    timestamp = candidate["stageTimestamp"]
+    time = nanoseconds(timestamp) if type(timestamp) is str else None
+    if time is None:
+        on_rejected(Rejected.BAD_TIMESTAMP, f"{_shown(timestamp)} in {_named(candidate)}")
+        return None
+    try:
+        data = to_json(candidate)
+    except RecursionError:
+        on_rejected(Rejected.TOO_DEEP, _named(candidate))
+        return None
+    if len(data) > max_event_size:
+        on_rejected(Rejected.TOO_LARGE, f"size={len(data)} in {_named(candidate)}")
+        return None
+    # The plugin API keeps the largest number for "the host's clock".
+    return Event(data, None if time == _HOST_CLOCK else time, json=guarded(candidate))
+
+
+def _named(candidate: object) -> str:
+    if type(candidate) is not dict:
+        return f"a list item that is {_shown(candidate)}"
+    return f"the event with auditID {_shown(candidate.get('auditID'))}"
+
+
+def _shown(value: object) -> str:
+    """A value for a log line: quoted if it is text, short in any case."""
+    if value is None or isinstance(value, str | bool | int | float):
+        text = repr(value)
+        return text if len(text) <= 80 else f"{text[:77]}..."
+    return "an object" if isinstance(value, dict) else "an array"
