@@ -18,9 +18,11 @@ __all__ = ["TARGET", "declarations", "generate"]
 HERE = Path(__file__).parent
 BRIDGE_HEADER = HERE.parent.parent / "loader_c" / "include" / "falcopy_bridge.h"
 TARGET = HERE / "_declared.py"
-#: dlfcn.h. The host harness looks symbols up itself: an absent IFUNC symbol is NULL without an
-#: error text, which the ready-made wrappers of ctypes and cffi do not expect.
-DYNAMIC_LOADER = """
+#: Of the C library, for the host harness. It looks symbols up itself: an absent IFUNC symbol is
+#: NULL without an error text, which the ready-made wrappers of ctypes and cffi do not expect.
+LIBC = """
+void *malloc(size_t);
+void free(void *);
 void *dlopen(const char *, int);
 void *dlsym(void *, const char *);
 int dlclose(void *);
@@ -43,7 +45,7 @@ def declarations() -> cffi.FFI:
     ffi = cffi.FFI()
     ffi.cdef((HERE / "plugin_event.h").read_text(), packed=True)
     ffi.cdef((HERE / "plugin_api.h").read_text())
-    ffi.cdef(DYNAMIC_LOADER)
+    ffi.cdef(LIBC)
     # cffi has no preprocessor, and the bridge's header is for C first: its directives go.
     lines = BRIDGE_HEADER.read_text().splitlines()
     ffi.cdef("\n".join(line for line in lines if not line.startswith("#")))

@@ -107,9 +107,8 @@ def from_class(cls: type[Any]) -> EntrySet:
         DeclarationError: the class declares no plugin.
     """
     # Late: the bridge is a native module, of no use to those who load files only.
-    from falcopy_sdk.declare.facts import static_facts
-
     from falcopy_sdk.declare import plugin_spec
+    from falcopy_sdk.declare.facts import static_facts
     from falcopy_sdk.runtime import _bridge
 
     spec = plugin_spec(cls)
