@@ -30,7 +30,7 @@ exec chroot "$root" "$@"
 """
 
 
-class Unavailable(Exception):
+class UnavailableError(Exception):
     """The real hosts cannot run here; the text says what is missing."""
 
 
@@ -54,14 +54,14 @@ class Chroot:
         """Returns the prepared chroot.
 
         Raises:
-            Unavailable: no root rights, or nobody has run ``prepare.sh``.
+            UnavailableError: no root rights, or nobody has run ``prepare.sh``.
         """
         if os.geteuid() != 0:
-            raise Unavailable("chroot needs root")
+            raise UnavailableError("chroot needs root")
         cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         root = Path(os.environ.get("FALCOPY_CHROOT") or Path(cache) / "falcopy" / "sid")
         if not (root / "opt" / "falcopy-ready").is_file():
-            raise Unavailable(f"no chroot in {root}; tests/real_hosts/prepare.sh makes one")
+            raise UnavailableError(f"no chroot in {root}; tests/real_hosts/prepare.sh makes one")
         tried = subprocess.run(
             ["unshare", "--mount", "--propagation", "private", "true"],
             capture_output=True,
@@ -69,7 +69,7 @@ class Chroot:
             check=False,
         )
         if tried.returncode:
-            raise Unavailable(f"no mount namespace of its own here: {tried.stderr.strip()}")
+            raise UnavailableError(f"no mount namespace of its own here: {tried.stderr.strip()}")
         return cls(root)
 
     def start(

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from .chroot import Chroot, Unavailable
+from .chroot import Chroot, UnavailableError
 from .hosts import Strato, Sysdig
 
 
@@ -15,7 +15,7 @@ def chroot() -> Chroot:
     """The chroot; skips where there is none, unless FALCOPY_REQUIRE_REAL_HOSTS=1."""
     try:
         return Chroot.find()
-    except Unavailable as reason:
+    except UnavailableError as reason:
         if os.environ.get("FALCOPY_REQUIRE_REAL_HOSTS") == "1":
             raise
         pytest.skip(f"no real hosts: {reason}")
