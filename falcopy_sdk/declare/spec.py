@@ -7,9 +7,13 @@ host harness read nothing else of the author's class before ``init``.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from falcopy_sdk.declare.shapes import Record
 
 __all__ = [
     "ArgumentKind",
@@ -103,10 +107,15 @@ class AsyncEventsSpec:
 
 @dataclass(frozen=True, slots=True)
 class ConfigSpec:
-    """The init configuration: a dataclass and the JSON Schema derived from it."""
+    """The init configuration: a dataclass and the JSON Schema derived from it.
+
+    Hosts are given :func:`falcopy_sdk.declare.schema.exported_schema`, not ``schema`` itself.
+    """
 
     cls: type[Any]
     schema: Mapping[str, Any]
+    #: What turns JSON into an instance.
+    shape: Record
 
 
 @dataclass(frozen=True, slots=True)
