@@ -6,7 +6,7 @@ import re
 import struct
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSection
@@ -14,6 +14,9 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
 
 from falcopy_sdk.exceptions import BuildError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["GLIBC_LIBRARIES", "DynamicSymbol", "SharedLibrary", "glibc_floor", "is_elf", "read"]
 
@@ -116,7 +119,12 @@ def _read(path: Path, elf: ELFFile) -> SharedLibrary:
             f"{path}: a {elf.elfclass}-bit ELF file; plugins are built for 64-bit little-endian "
             "machines only."
         )
-    tags: dict[str, list[str]] = {"DT_NEEDED": [], "DT_SONAME": [], "DT_RPATH": [], "DT_RUNPATH": []}
+    tags: dict[str, list[str]] = {
+        "DT_NEEDED": [],
+        "DT_SONAME": [],
+        "DT_RPATH": [],
+        "DT_RUNPATH": [],
+    }
     dynamic = elf.get_section_by_name(".dynamic")
     if isinstance(dynamic, DynamicSection):
         for tag in dynamic.iter_tags():
@@ -128,9 +136,10 @@ def _read(path: Path, elf: ELFFile) -> SharedLibrary:
     section = elf.get_section_by_name(".gnu.version_r")
     if isinstance(section, GNUVerNeedSection):
         for need, versions in section.iter_versions():
+            provider = str(need.name)
             for version in versions:
-                providers[version["vna_other"] & _VERSION_INDEX] = need.name
-                needs.append((need.name, version.name))
+                providers[version["vna_other"] & _VERSION_INDEX] = provider
+                needs.append((provider, version.name))
     return SharedLibrary(
         path=path,
         soname="".join(tags["DT_SONAME"][:1]),

@@ -8,6 +8,7 @@ meet. patchelf does the edits.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from falcopy_sdk.bundle import elf, search, strip, symbols
+from falcopy_sdk.bundle.payload import files_of
 from falcopy_sdk.exceptions import BuildError, ToolchainError
 
 if TYPE_CHECKING:
@@ -68,24 +70,23 @@ class _Closure:
         return frozenset(path for needs in self.links.values() for path in needs.values())
 
 
-def privatize(root: Path, libpython: Path, bundle_id: str, machine: str) -> Privatized:
-    """Edits all ELF files under ``root`` in place and adds the libraries they need.
+def privatize(root: Path, libpython: Path, identity: str, machine: str) -> Privatized:
+    """Edits all ELF files under ``root`` and adds the libraries they need.
 
     Args:
         root: the unpacked form of the bundle; libraries go to ``root/lib``.
         libpython: the interpreter's shared library on this machine.
-        bundle_id: lower-case hex digits, unique to the bundle's contents.
+        identity: of the plugin; with the contents of all files it makes the new names unique.
         machine: ``"x86_64"`` or ``"aarch64"``.
 
     Raises:
         BuildError: a needed library is missing, a file is damaged, or patchelf fails.
     """
     closure = _collect(root, libpython, machine)
+    bundle_id = _bundle_id(root, identity)
     own_python = closure.system[libpython.name]
     _link_libpython(closure, own_python)
-    renames = symbols.plan_renames(
-        closure.libraries.values(), closure.linked, f"fp{bundle_id}_"
-    )
+    renames = symbols.plan_renames(closure.libraries.values(), closure.linked, f"fp{bundle_id}_")
     names = {path: _private_name(path.name, bundle_id) for path in closure.linked}
     patchelf = _patchelf()
 
@@ -103,6 +104,18 @@ def privatize(root: Path, libpython: Path, bundle_id: str, machine: str) -> Priv
         system=tuple(sorted(closure.system)),
         removed_bytes=removed,
     )
+
+
+def _bundle_id(root: Path, identity: str) -> str:
+    """Ten hex digits that depend on everything in the bundle, system libraries included.
+
+    Two bundles of one id would share whichever library was loaded first.
+    """
+    digest = hashlib.sha256(identity.encode())
+    for name in files_of(root):
+        digest.update(b"\0" + name.encode() + b"\0")
+        digest.update(hashlib.sha256((root / name).read_bytes()).digest())
+    return digest.hexdigest()[:10]
 
 
 def _collect(root: Path, libpython: Path, machine: str) -> _Closure:
@@ -182,9 +195,7 @@ def _edit(
             arguments += ["--replace-needed", name, names[provider]]
         else:
             arguments += ["--add-needed", names[provider]]
-    folders = sorted(
-        {os.path.relpath(p.parent, path.parent) for p in closure.links[path].values()}
-    )
+    folders = sorted({os.path.relpath(p.parent, path.parent) for p in closure.links[path].values()})
     if folders:
         arguments += ["--set-rpath", ":".join(f"$ORIGIN/{folder}" for folder in folders)]
     elif library.rpath or library.runpath:

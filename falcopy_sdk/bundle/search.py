@@ -92,6 +92,12 @@ def _default_folders(machine: str) -> tuple[Path, ...]:
     triplet = f"{machine}-linux-gnu"
     return tuple(
         Path(folder)
-        for folder in (f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib",
-                       "/usr/lib")
+        for folder in (
+            f"/lib/{triplet}",
+            f"/usr/lib/{triplet}",
+            "/lib64",
+            "/usr/lib64",
+            "/lib",
+            "/usr/lib",
+        )
     )

@@ -1,0 +1,223 @@
+"""Plugin project to ``lib<name>.so``, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from falcopy_sdk.bundle import (
+    bytecode,
+    facts,
+    image,
+    install,
+    interpreter,
+    manifest,
+    payload,
+    privatize,
+    project,
+    requirements,
+    sdk,
+    stdlib,
+    target,
+)
+from falcopy_sdk.exceptions import BuildError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.payload import Payload
+    from falcopy_sdk.bundle.privatize import Privatized
+    from falcopy_sdk.bundle.target import Target
+    from falcopy_sdk.declare.facts import StaticFacts
+
+__all__ = ["BuildResult", "build"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """A built plugin.
+
+    Attributes:
+        path: of the shared library.
+        name: of the plugin.
+        version: of the plugin.
+        size: in bytes.
+        sha256: of the file, in hex.
+        seconds: that the build took.
+        glibc_floor: the oldest glibc it runs on, ``"2.36"``.
+        python: version of the CPython inside.
+        packages: names and versions of the Python packages inside.
+        files: number of files inside.
+        libraries: number of shared libraries and extension modules inside.
+        renamed_symbols: number of distinct symbols made private.
+        notes: what the author should know, whole sentences.
+    """
+
+    path: Path
+    name: str
+    version: str
+    size: int
+    sha256: str
+    seconds: float
+    glibc_floor: str
+    python: str
+    packages: dict[str, str]
+    files: int
+    libraries: int
+    renamed_symbols: int
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """The assembled folder and what is known about it."""
+
+    root: Path
+    facts: StaticFacts
+    bridge: str
+    packages: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def build(
+    plugin: str | Path = Path(),
+    output: Path | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> BuildResult:
+    """Builds a plugin with the running interpreter and its environment.
+
+    Args:
+        plugin: a folder with pyproject.toml, ``"module:Class"`` or a registered name; default: the
+            current folder.
+        output: the file to write; default ``dist/lib<name>.so`` in the current folder. An existing
+            one is replaced at once, never written into: a process may have it loaded.
+        progress: called at the start of each step with what it does.
+
+    Raises:
+        PluginLookupError: there is no such plugin, or it does not import.
+        DeclarationError: the plugin's class is declared wrongly.
+        BuildError: anything else went wrong; its subclasses say what to do.
+    """
+    started = time.monotonic()
+    say = progress or (lambda _: None)
+    python = interpreter.running()
+    loader = sdk.loader(python.machine)
+    chosen = target.resolve(plugin, Path.cwd())
+    with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
+        root = Path(scratch) / "bundle"
+        tree = _assemble(chosen, python, root, say)
+        say("making its libraries private")
+        private = privatize.privatize(root, python.libpython, _identity(tree.facts), python.machine)
+        say("packing")
+        manifest.write(
+            root,
+            facts=tree.facts,
+            sdk_version=metadata.version(requirements.SDK),
+            python=python.version,
+            machine=python.machine,
+            packages=tree.packages,
+            system_libraries=private.system,
+            glibc_floor=private.glibc_floor,
+            bridge=tree.bridge,
+        )
+        archive = Path(scratch) / "payload.zip"
+        packed = payload.write(root, archive)
+        path = (output or Path("dist") / f"lib{tree.facts.name}.so").absolute()
+        size, sha256 = _write(path, loader, archive, packed, tree, private)
+    return BuildResult(
+        path=path,
+        name=tree.facts.name,
+        version=tree.facts.version,
+        size=size,
+        sha256=sha256,
+        seconds=time.monotonic() - started,
+        glibc_floor=private.glibc_floor,
+        python=python.version,
+        packages=tree.packages,
+        files=packed.files,
+        libraries=private.libraries,
+        renamed_symbols=private.renamed,
+        notes=tree.notes,
+    )
+
+
+def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[str], None]) -> _Tree:
+    site = root / "site-packages"
+    say("reading the plugin's dependencies")
+    if chosen.project is not None:
+        packages = requirements.of_project(chosen.project)
+    else:
+        packages = requirements.of_distribution(metadata.distribution(chosen.distribution or ""))
+    say(f"installing {len(packages.pins) + len(packages.installed)} packages")
+    install.install(packages, site)
+    if chosen.project is not None:
+        say(f"building {chosen.project.name}")
+        project.build_into(chosen.project, site)
+    install.prune(site)
+    bridge = sdk.copy(site)
+    names = install.names_in(site)
+    say(f"copying the standard library of Python {python.version}")
+    stdlib.copy(python, root / "lib" / python.folder)
+    say("compiling to bytecode")
+    _refuse_broken(bytecode.compile_tree(root, python), chosen)
+    say("asking the plugin for its static facts")
+    answers = facts.ask(root, python, chosen.ref)
+    return _Tree(root, answers, bridge, names, packages.notes)
+
+
+def _refuse_broken(rejected: tuple[bytecode.Rejected, ...], chosen: Target) -> None:
+    """A dependency may carry files that are no Python of this version; the plugin may not."""
+    package = chosen.ref.partition(":")[0].split(".")[0]
+    for file in rejected:
+        parts = Path(file.path).parts
+        if parts[0] == "site-packages" and parts[1].removesuffix(".py") == package:
+            where = "/".join(parts[1:])
+            raise ProjectError(f"{where}, line {file.line}: {file.message}. Fix the syntax.")
+
+
+def _identity(answers: StaticFacts) -> str:
+    return f"{answers.plugin_ref} {answers.name} {answers.version}"
+
+
+def _write(
+    path: Path, loader: Path, archive: Path, packed: Payload, tree: _Tree, private: Privatized
+) -> tuple[int, str]:
+    """Puts loader and payload together beside ``path`` and moves the whole there."""
+    filled = image.pack(
+        image.Image(
+            facts=tree.facts,
+            bridge_path=tree.bridge,
+            payload_offset=loader.stat().st_size,
+            payload_size=packed.size,
+            payload_sha256=packed.sha256,
+            glibc_floor=private.glibc_floor,
+        )
+    )
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w+b") as file:
+            with loader.open("rb") as source:
+                shutil.copyfileobj(source, file)
+                place = image.place_of(source, loader)
+            with archive.open("rb") as source:
+                shutil.copyfileobj(source, file)
+            file.seek(place)
+            file.write(filled)
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        size = partial.stat().st_size
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise BuildError(f"{path} cannot be written: {error.strerror}") from error
+    return size, sha256

@@ -1,0 +1,56 @@
+"""``falcopy.json``: what a bundle is made of, for people and tools."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import TYPE_CHECKING, Final
+
+from falcopy_sdk.bundle.payload import files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from falcopy_sdk.declare.facts import StaticFacts
+
+__all__ = ["NAME", "write"]
+
+NAME: Final = "falcopy.json"
+_FORMAT: Final = 1
+
+
+def write(
+    root: Path,
+    *,
+    facts: StaticFacts,
+    sdk_version: str,
+    python: str,
+    machine: str,
+    packages: Mapping[str, str],
+    system_libraries: Sequence[str],
+    glibc_floor: str,
+    bridge: str,
+) -> None:
+    """Writes the manifest; all other files of the bundle must be there already."""
+    plugin = dataclasses.asdict(facts)
+    plugin["exports"] = sorted(facts.exports)
+    files = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
+        for name in files_of(root)
+        for data in [(root / name).read_bytes()]
+    }
+    document = {
+        "format": _FORMAT,
+        "sdk": sdk_version,
+        "plugin": plugin,
+        "python": python,
+        "machine": machine,
+        "glibc_floor": glibc_floor,
+        "bridge": bridge,
+        "packages": dict(packages),
+        "system_libraries": list(system_libraries),
+        "files": files,
+    }
+    (root / NAME).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -1,0 +1,145 @@
+"""A plugin's project: what its pyproject.toml says, and its packages as a wheel has them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+import tomllib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from falcopy_sdk.bundle import installer
+from falcopy_sdk.exceptions import ProjectError
+
+__all__ = ["ENTRY_POINT_GROUP", "Project", "build_into", "read_project"]
+
+ENTRY_POINT_GROUP: Final = "falcopy"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The parts of a pyproject.toml that a build needs.
+
+    Attributes:
+        folder: absolute.
+        name: normalised (PEP 503).
+        plugins: entry points of the group ``falcopy``.
+        dependencies: None when the build backend computes them (``dynamic``).
+    """
+
+    folder: Path
+    name: str
+    plugins: dict[str, str]
+    dependencies: tuple[Requirement, ...] | None
+
+    def plugin_ref(self) -> str:
+        """``module:Class`` of the project's one plugin.
+
+        Raises:
+            ProjectError: it has none, or several.
+        """
+        where = self.folder / "pyproject.toml"
+        if not self.plugins:
+            raise ProjectError(
+                f"{where}: no plugin is declared. Add:\n\n"
+                f"[project.entry-points.{ENTRY_POINT_GROUP}]"
+                f'\n{self.name} = "your_module:YourClass"'
+            )
+        if len(self.plugins) > 1:
+            choices = ", ".join(sorted(self.plugins.values()))
+            raise ProjectError(f"{where} declares several plugins; build one of them: {choices}")
+        return next(iter(self.plugins.values()))
+
+
+def read_project(folder: Path) -> Project:
+    """Reads ``folder/pyproject.toml``.
+
+    Raises:
+        ProjectError: it is missing, is no TOML, or lacks the name.
+    """
+    path = folder / "pyproject.toml"
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ProjectError(
+            f"{path} does not exist. A plugin is a folder with a pyproject.toml: name that folder, "
+            "or start one with `falcopy new NAME`."
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path}: not valid TOML: {error}") from error
+    table = document.get("project")
+    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+        raise ProjectError(f'{path}: has no name. Add a table [project] with name = "…".')
+    plugins = table.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    return Project(
+        folder=folder.resolve(),
+        name=canonicalize_name(table["name"]),
+        plugins={str(key): str(value) for key, value in plugins.items()},
+        dependencies=_dependencies(path, table),
+    )
+
+
+def _dependencies(path: Path, table: dict[str, Any]) -> tuple[Requirement, ...] | None:
+    if "dependencies" in table.get("dynamic", ()):
+        return None
+    try:
+        return tuple(Requirement(text) for text in table.get("dependencies", ()))
+    except InvalidRequirement as error:
+        raise ProjectError(f"{path}: [project] dependencies: {error}") from error
+
+
+def build_into(project: Project, site: Path) -> None:
+    """Builds the project's wheel with its own build backend and unpacks it into ``site``.
+
+    The backend decides which files belong to the project, as for ``pip install``.
+
+    Raises:
+        ProjectError: the backend failed, or made something else than one wheel.
+        ToolchainError: neither uv nor pip is there.
+    """
+    with tempfile.TemporaryDirectory(prefix="falcopy-wheel-") as scratch:
+        output = Path(scratch) / "wheel"
+        # setuptools would write into the project, and reuse files of its earlier builds there
+        # that are gone from the sources (setuptools documentation, "DIST_EXTRA_CONFIG").
+        config = Path(scratch) / "setup.cfg"
+        config.write_text(
+            f"[build]\nbuild_base = {scratch}/build\n[egg_info]\negg_base = {scratch}\n"
+        )
+        environment = {**os.environ, "DIST_EXTRA_CONFIG": str(config)}
+        if uv := installer.uv():
+            command = [uv, "build", "--wheel", "--quiet", "--python", sys.executable]
+            command += ["--out-dir", str(output), str(project.folder)]
+        else:
+            command = [*installer.pip(), "wheel", "--no-deps", "--quiet"]
+            command += ["--wheel-dir", str(output), str(project.folder)]
+        problem = installer.run(command, environment)
+        wheels = sorted(output.glob("*.whl"))
+        if problem is not None or len(wheels) != 1:
+            raise ProjectError(
+                f"{project.folder}: its build backend made no wheel:\n{problem or 'no error given'}"
+            )
+        unpack_wheel(wheels[0], site)
+
+
+def unpack_wheel(wheel: Path, site: Path) -> None:
+    """Unpacks the importable part of a wheel (PyPA "Binary distribution format")."""
+    with zipfile.ZipFile(wheel) as archive:
+        for entry in archive.infolist():
+            parts = PurePosixPath(entry.filename).parts
+            if entry.is_dir() or not parts or ".." in parts:
+                continue
+            if parts[0].endswith(".data"):
+                if parts[1] not in {"purelib", "platlib"}:
+                    continue
+                parts = parts[2:]
+            target = site.joinpath(*parts)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file)

