@@ -18,6 +18,7 @@
     │   ├── ProjectError              fix the plugin's project: pyproject.toml, lock, packages
     │   ├── ToolchainError            install what the building machine lacks
     │   └── BundleFormatError         build the file again: it is no built plugin, or damaged
+    ├── NothingToDoError          the command would have no effect: name another target
     └── HostError                 driving a plugin failed
         ├── LibraryError              no host would load it: fix the plugin, or name another file
         ├── RequestError              ask for what the plugin offers, at the right time
@@ -42,6 +43,7 @@ __all__ = [
     "FalcopyError",
     "HostError",
     "LibraryError",
+    "NothingToDoError",
     "PluginFailedError",
     "PluginLoadError",
     "PluginLookupError",
@@ -178,6 +180,12 @@ class ToolchainError(BuildError):
 
 class BundleFormatError(BuildError):
     """A file is not a plugin that ``falcopy build`` made, or it is damaged."""
+
+
+class NothingToDoError(FalcopyError):
+    """What was asked for is fine, and there is nothing to do for it."""
+
+    exit_code = 3
 
 
 class HostError(FalcopyError):

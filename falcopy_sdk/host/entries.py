@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.abi import ffi
-from falcopy_sdk.exceptions import LibraryError
+from falcopy_sdk.exceptions import LibraryError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from falcopy_sdk.declare.facts import StaticFacts
 
-__all__ = ["ENTRY_TYPES", "EntrySet", "from_class", "from_file"]
+__all__ = ["ENTRY_TYPES", "EntrySet", "from_class", "from_file", "from_static_facts"]
 
 log = logging.getLogger(__name__)
 
@@ -107,8 +107,8 @@ def from_class(cls: type[Any]) -> EntrySet:
         DeclarationError: the class declares no plugin.
     """
     # Late: the bridge is a native module, of no use to those who load files only.
-    from falcopy_sdk.declare import plugin_spec
     from falcopy_sdk.declare.facts import static_facts
+    from falcopy_sdk.declare.plugin import plugin_spec
     from falcopy_sdk.runtime import _bridge
 
     spec = plugin_spec(cls)
@@ -129,6 +129,21 @@ def from_class(cls: type[Any]) -> EntrySet:
     functions["init"] = lambda given, rc: table.init(reference, version, given, rc)
     functions.update(_static_entries(facts))
     return EntrySet(functions, spec.ref, lambda: None)
+
+
+def from_static_facts(facts: StaticFacts, where: str) -> EntrySet:
+    """A plugin as far as its static facts go: enough to check and show it, nothing runs.
+
+    Args:
+        facts: what a bundle's loader would answer.
+        where: for messages: the file.
+    """
+
+    def absent(*_: Any) -> Any:
+        raise RequestError(f"{where} is not loaded: only its static facts were read")
+
+    stateful = dict.fromkeys(("init", "destroy", "get_last_error", *facts.exports), absent)
+    return EntrySet({**stateful, **_static_entries(facts)}, where, lambda: None)
 
 
 #: Static entry -> member of StaticFacts; the first five every plugin has.

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from falcopy_sdk.declare.facts import StaticFacts
     from falcopy_sdk.host.entries import EntrySet
 
 __all__ = ["Library"]
@@ -58,6 +59,19 @@ class Library:
             DeclarationError: it is no plugin class.
         """
         return cls(_entries.from_class(plugin))
+
+    @classmethod
+    def from_static_facts(cls, facts: StaticFacts, where: str) -> Self:
+        """A plugin that can be looked at, not run: nothing is loaded.
+
+        Args:
+            facts: what the plugin would answer before ``init``.
+            where: for messages: the file.
+
+        Raises:
+            LibraryError: a host would refuse it.
+        """
+        return cls(_entries.from_static_facts(facts, where))
 
     @property
     def capabilities(self) -> Capability:

@@ -1,0 +1,126 @@
+"""How ``falcopy run`` shows events: for people, or a JSON object a line."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import sys
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+import orjson
+
+from falcopy_sdk.abi import ASYNC_EVENT_CODE, FieldTypeCode
+from falcopy_sdk.exceptions import RequestError
+from falcopy_sdk.host.answers import payload_text
+
+if TYPE_CHECKING:
+    from falcopy_sdk.host import FieldRequest, HostEvent, Plugin, Value
+
+__all__ = ["EventPrinter", "HumanPrinter", "JsonPrinter"]
+
+
+class EventPrinter(Protocol):
+    """Writes events to standard output."""
+
+    def prepare(self, plugin: Plugin) -> None:
+        """Checks the wanted fields. Raises RequestError for one that the plugin does not have."""
+
+    def print(self, plugin: Plugin, event: HostEvent) -> None:
+        """Writes one event, at once: the source may be a live one."""
+
+
+def _text(plugin: Plugin, event: HostEvent) -> str:
+    if event.type == ASYNC_EVENT_CODE:
+        return f"{event.name}: {event.data.decode(errors='replace')}"
+    try:
+        return plugin.event_to_string(event)
+    except RequestError:  # not an event of the plugin's own kind
+        return payload_text(event.data)
+
+
+class JsonPrinter:
+    """One JSON object a line.
+
+    Args:
+        wanted: the fields to extract; None: none.
+    """
+
+    def __init__(self, wanted: list[str] | None) -> None:
+        self._wanted = wanted or []
+        self._requests: list[FieldRequest] = []
+
+    def prepare(self, plugin: Plugin) -> None:
+        """See EventPrinter."""
+        self._requests = [plugin.request(text) for text in self._wanted]
+
+    def print(self, plugin: Plugin, event: HostEvent) -> None:
+        """See EventPrinter."""
+        line = {
+            "num": event.num,
+            "ts": event.ts,
+            "source": event.source,
+            "data": _text(plugin, event),
+            "fields": {r.text: plugin.extract(event, r) for r in self._requests},
+        }
+        out = sys.stdout.buffer
+        out.write(orjson.dumps(line, default=_address, option=orjson.OPT_APPEND_NEWLINE))
+        out.flush()
+
+
+def _address(value: Any) -> str:
+    if isinstance(value, (ipaddress.IPv4Address, ipaddress.IPv6Address)):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+class HumanPrinter:
+    """Time, source and text on a line, then a line a field.
+
+    Args:
+        wanted: the fields to show; None: every field without an argument that has a value.
+    """
+
+    def __init__(self, wanted: list[str] | None) -> None:
+        self._wanted = wanted
+        self._requests: list[FieldRequest] = []
+        self._width = 0
+
+    def prepare(self, plugin: Plugin) -> None:
+        """See EventPrinter."""
+        names = self._wanted
+        if names is None:
+            names = [field.name for field in plugin.facts.fields if not field.arg_required]
+        self._requests = [plugin.request(text) for text in names]
+        self._width = max((len(request.text) for request in self._requests), default=0)
+
+    def print(self, plugin: Plugin, event: HostEvent) -> None:
+        """See EventPrinter."""
+        head = click.style(f"{_time(event.ts)} {event.source}", bold=True)
+        click.echo(f"{head} {_text(plugin, event)}")
+        for request in self._requests:
+            value = plugin.extract(event, request)
+            if value is not None or self._wanted is not None:
+                click.echo(f"  {request.text:{self._width}} {_shown(value, request)}")
+        sys.stdout.flush()
+
+
+def _time(ns: int) -> str:
+    """Local time, in the precision of an event's timestamp."""
+    seconds, rest = divmod(ns, 1_000_000_000)
+    moment = datetime.datetime.fromtimestamp(seconds).astimezone()
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest:09d}"
+
+
+def _shown(value: Value, request: FieldRequest) -> str:
+    if value is None:
+        return "<NA>"
+    if isinstance(value, list):
+        return f"({', '.join(_shown(item, request) for item in value)})"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if request.field.type is FieldTypeCode.ABSTIME and isinstance(value, int):
+        return _time(value)
+    if request.field.type is FieldTypeCode.RELTIME and isinstance(value, int):
+        return f"{value / 1e9:.9f}s"
+    return str(value)

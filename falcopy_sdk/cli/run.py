@@ -1,0 +1,156 @@
+"""``falcopy run``: events and fields of a plugin, as a host would see them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from falcopy_sdk.abi import LogSeverity
+    from falcopy_sdk.cli.printing import EventPrinter
+    from falcopy_sdk.host import LogSink
+
+__all__ = ["run"]
+
+#: Seconds that a plugin gets to return after Ctrl-C. Hosts wait for ever; a terminal should not.
+_GRACE = 3.0
+
+
+@click.command()
+@click.argument("plugin")
+@click.option("--init-config", metavar="JSON|@FILE", help="The plugin's init configuration.")
+@click.option("--open-params", metavar="TEXT", default="", help="The plugin's open parameters.")
+@click.option(
+    "--fields",
+    metavar="a,b[x]",
+    help="Fields to extract. Without --json the default is every field that has a value.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="End after so many events.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def run(
+    plugin: str,
+    init_config: str | None,
+    open_params: str,
+    fields: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Drive PLUGIN in falcopy's host and print its events.
+
+    PLUGIN is a shared library (a plugin in any language), or, without a build, a plugin written in
+    Python: module:Class, its folder, or its registered name. Logs go to standard error. Ctrl-C
+    ends it.
+
+    With --json a line has num, ts (ns since the epoch), source, data (the event as text) and
+    fields (null: no value; lists are lists).
+    """
+    from falcopy_sdk.cli.plugins import config_text
+    from falcopy_sdk.cli.printing import HumanPrinter, JsonPrinter
+    from falcopy_sdk.host import split_requests
+
+    wanted = None if fields is None else split_requests(fields)
+    printer: EventPrinter = (JsonPrinter if as_json else HumanPrinter)(wanted)
+    _Run(plugin, config_text(init_config), open_params, limit, printer).until_it_ends()
+
+
+def _log_to_stderr() -> LogSink:
+
+    def log(component: str, message: str, severity: LogSeverity) -> None:
+        click.echo(f"[{severity.name.lower()}] {component}: {message}", err=True)
+
+    return log
+
+
+class _Run:
+    """The host's thread and, apart from it, the main thread that hears Ctrl-C.
+
+    A plugin may block in C for as long as it likes, and Python runs signal handlers on the main
+    thread between byte codes only: so the plugin is driven from another thread.
+    """
+
+    def __init__(
+        self,
+        plugin: str,
+        config: str | None,
+        params: str,
+        limit: int | None,
+        printer: EventPrinter,
+    ) -> None:
+        self._plugin = plugin
+        self._config = config
+        self._params = params
+        self._limit = limit
+        self._printer = printer
+        self._stop = threading.Event()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._stage = "load"
+
+    def until_it_ends(self) -> None:
+        """Runs the plugin to its end, or until a signal; raises what it failed with."""
+        before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        thread = threading.Thread(target=self._drive, name="falcopy-host", daemon=True)
+        try:
+            thread.start()
+            while not self._ended.is_set() and not self._stop.is_set():
+                self._ended.wait(3600)
+            if not self._ended.wait(_GRACE):
+                self._abandon()
+            thread.join()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if isinstance(self._failure, BrokenPipeError):
+            # Whoever read has gone (`| head`). What is buffered goes nowhere, without a message.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        elif self._failure is not None:
+            raise self._failure
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._stop.is_set():  # the second time: at once
+            self._abandon()
+        self._stop.set()
+
+    def _abandon(self) -> Any:
+        click.echo(
+            f"falcopy: the plugin does not return from {self._stage}; ended without closing it",
+            err=True,
+        )
+        sys.stderr.flush()
+        os._exit(0)
+
+    def _drive(self) -> None:
+        try:
+            self._host()
+        except BaseException as failure:  # noqa: BLE001 - raised again on the main thread
+            self._failure = failure
+        finally:
+            self._ended.set()
+
+    def _host(self) -> None:
+        from falcopy_sdk.cli.plugins import load
+        from falcopy_sdk.exceptions import NothingToDoError
+        from falcopy_sdk.host import Capability
+
+        with load(self._plugin) as library:
+            if not library.capabilities & (Capability.SOURCING | Capability.ASYNC):
+                raise NothingToDoError(
+                    f"plugin {library.facts.name!r} has no events of its own to show: it neither "
+                    "has a source nor sends asynchronous events"
+                )
+            self._stage = "init"
+            with library.init(self._config, log=_log_to_stderr()) as plugin:
+                self._printer.prepare(plugin)
+                self._stage = "open"
+                with plugin.open(self._params) as instance:
+                    self._stage = "next_batch"
+                    for event in instance.events(self._limit, stop=self._stop.is_set):
+                        self._printer.print(plugin, event)
+                    self._stage = "close"
