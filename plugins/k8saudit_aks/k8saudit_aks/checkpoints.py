@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
-    ResourceNotFoundError,
+    HttpResponseError,
     ServiceRequestError,
 )
 from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
@@ -119,12 +119,14 @@ def open_store(settings: BlobSettings) -> CheckpointStore:
 def explain(error: Exception, settings: BlobSettings) -> str:
     """A sentence for the user: what happened to the checkpoint store and what to do."""
     where = f"checkpoint store: container {settings.container} of account {settings.account}"
-    if isinstance(error, ResourceNotFoundError):
+    # Listing raises the plain HttpResponseError for what other calls have classes for.
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    if status == HTTPStatus.NOT_FOUND:
         return f"{where} does not exist; create it, or correct blob_storage_container_name"
-    if isinstance(error, ClientAuthenticationError):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return (
-            f"{where} refused the credentials of blob_storage_connection_string; check AccountKey "
-            "and that the key was not rotated"
+            f"{where} refused the credentials of blob_storage_connection_string; check AccountKey, "
+            "whether the key was rotated, and the network rules of the account"
         )
     if isinstance(error, ServiceRequestError):
         return (

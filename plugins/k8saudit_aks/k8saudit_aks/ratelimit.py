@@ -18,16 +18,10 @@ class RateLimit:
         self._at = time.monotonic()
 
     async def take(self, count: int) -> None:
-        """Wait until ``count`` events may pass.
-
-        More than ``burst`` at once go into debt, which the next call waits off: the average holds.
-        """
+        """Wait until ``count`` events may pass; more than ``burst`` wait for the time they take."""
         now = time.monotonic()
         self._tokens = min(self.burst, self._tokens + (now - self._at) * self.per_second)
         self._at = now
-        if self._tokens < min(count, self.burst):
-            missing = min(count, self.burst) - self._tokens
-            await asyncio.sleep(missing / self.per_second)
-            self._tokens += missing
-            self._at = time.monotonic()
         self._tokens -= count
+        if self._tokens < 0:
+            await asyncio.sleep(-self._tokens / self.per_second)

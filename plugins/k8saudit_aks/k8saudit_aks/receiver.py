@@ -173,7 +173,7 @@ class Receiver:
                 context.partition_id, Partition(context.partition_id)
             )
             partition.health.down(
-                f"partition {partition.id}: {trouble.explain(error, self._hub)}; trying again"
+                f"partition {partition.id}: {trouble.explain_link(error, self._hub)}; trying again"
             )
         elif isinstance(error, EventHubError) or self._store is None:
             self._trouble = Unavailable(await trouble.diagnose(error, self._hub))

@@ -34,16 +34,16 @@ class Complaints:
         self._every = every
         self._kinds: dict[str, tuple[float, int]] = {}
 
-    def note(self, kind: str, where: str, detail: str) -> None:
-        """Complain that ``detail`` was passed over at ``where``, unless it was done just now."""
+    def note(self, what: str, where: str, detail: str) -> None:
+        """Complain that ``what`` was passed over at ``where``, unless it was done just now."""
         now = time.monotonic()
-        last, more = self._kinds.get(kind, (-self._every, 0))
+        last, more = self._kinds.get(what, (-self._every, 0))
         if now - last < self._every:
-            self._kinds[kind] = last, more + 1
+            self._kinds[what] = last, more + 1
             return
-        self._kinds[kind] = now, 0
+        self._kinds[what] = now, 0
         since = f" ({more} more since the last such line)" if more else ""
-        log.warning("passed over, %s: %s: %s%s", where, kind, detail, since)
+        log.warning("passed over %s at %s: %s%s", what, where, detail, since)
 
 
 class RecordReader:
@@ -63,16 +63,16 @@ class RecordReader:
         self._stats.bodies += 1
         self._stats.body_bytes += len(body or b"")
         if body is None:
-            self._bad_body(where, "its body is not a data section")
+            self._bad_body(where, "it is no data section")
             return
         try:
             decoded = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            self._bad_body(where, f"its body is not JSON ({error})")
+            self._bad_body(where, f"it is not JSON ({error})")
             return
         records = _records(decoded)
         if records is None:
-            self._bad_body(where, "its body has no records")
+            self._bad_body(where, "it has no records")
             return
         yield from self._from_records(records, where)
 
@@ -83,7 +83,7 @@ class RecordReader:
         try:
             decoded = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            self._bad_body(where, f"the line is not JSON ({error})")
+            self._bad_body(where, f"it is not JSON ({error})")
             return
         sample = decoded[0] if isinstance(decoded, list) and decoded else decoded
         records = None if _member(sample, "kind") is not None else _records(decoded)
@@ -116,7 +116,7 @@ class RecordReader:
             return None
         text = _member(_member(record, "properties"), "log")
         if not isinstance(text, str):
-            self._bad_record(where, "no properties.log", "it is missing or not a string")
+            self._bad_record(where, "without properties.log", "it is missing or no string")
             return None
         return text
 
@@ -124,7 +124,7 @@ class RecordReader:
         def rejected(reason: ingest.Rejected, detail: str) -> None:
             if reason is ingest.Rejected.TOO_LARGE:
                 self._stats.events_oversize += 1
-                self._complaints.note(f"event {reason.value}", where, detail)
+                self._complaints.note(f"an event {reason.value}", where, detail)
             else:
                 self._bad_record(where, reason.value, detail)
 
@@ -132,11 +132,11 @@ class RecordReader:
 
     def _bad_body(self, where: str, detail: str) -> None:
         self._stats.bad_bodies += 1
-        self._complaints.note("bad body", where, detail)
+        self._complaints.note("a body", where, detail)
 
     def _bad_record(self, where: str, kind: str, detail: str) -> None:
         self._stats.bad_records += 1
-        self._complaints.note(f"bad record, {kind}", where, detail)
+        self._complaints.note(f"a record: {kind}", where, detail)
 
 
 def _records(decoded: object) -> list[Any] | None:

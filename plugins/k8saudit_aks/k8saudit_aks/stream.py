@@ -55,6 +55,7 @@ class LiveStream:
     ) -> None:
         self._hub, self._timing, self._reader, self._stats = hub, timing, reader, stats
         self._rate_limit = rate_limit
+        self._batch_events = min(_BATCH_EVENTS, rate_limit.burst) if rate_limit else _BATCH_EVENTS
         self._intake: Intake[tuple[Partition, list[HubEvent]]] = Intake(_INTAKE_BYTES)
         self._partitions: dict[str, Partition] = {}
         self._positions: StartingPositions = {}
@@ -102,7 +103,7 @@ class LiveStream:
             events.extend(self._reader.read(event.body, where))
             size += len(event.body or b"")
             count += 1
-            if len(events) >= _BATCH_EVENTS or size >= _BATCH_BYTES or event is arrived[-1]:
+            if len(events) >= self._batch_events or size >= _BATCH_BYTES or event is arrived[-1]:
                 yield events, partition, event, count
                 events, size, count = [], 0, 0
 

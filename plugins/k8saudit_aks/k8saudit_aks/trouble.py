@@ -13,7 +13,7 @@ from k8saudit_aks.log import redact
 if TYPE_CHECKING:
     from k8saudit_aks.config import HubSettings
 
-__all__ = ["Unavailable", "diagnose", "explain", "silence"]
+__all__ = ["REQUEST_ERRORS", "Unavailable", "diagnose", "explain", "explain_link", "silence"]
 
 #: Seconds to wait for a plain TCP connection when looking for the cause of an error.
 _TCP_TIMEOUT = 5.0
@@ -48,30 +48,36 @@ def explain(error: BaseException, hub: HubSettings) -> str:
             f"{where} refused the credentials of event_hub_namespace_connection_string{policy}; "
             "check SharedAccessKeyName, SharedAccessKey and that the policy has the Listen claim"
         )
-    lowered = first.lower()
-    if "not-found" in lowered or "404" in lowered or "notfound" in lowered:
+    if "not-found" in first or "404" in first:
         return f"{where} has no event hub {hub.hub}; check event_hub_name"
-    if "link:stolen" in lowered:
-        return (
-            f"{where}: another reader of consumer group {hub.consumer_group} took the partition; "
-            "stop the other reader, share one checkpoint container with it, or use another "
-            "consumer_group"
-        )
-    if "server-busy" in lowered:
-        return f"{where} is throttling ({first}); add throughput units or consumers"
     if isinstance(error, TimeoutError):
         return f"{where} did not answer in time; check network and firewall"
     return f"{where}: {first}"
 
 
+def explain_link(error: BaseException, hub: HubSettings) -> str:
+    """A sentence on an error of one partition's receive link."""
+    where = f"Event Hubs {hub.namespace}"
+    text = redact(str(error))
+    if "not-found" in text:
+        return (
+            f"{where} has no consumer group {hub.consumer_group} for {hub.hub}; create it, or "
+            "correct consumer_group"
+        )
+    if "link:stolen" in text:
+        return (
+            f"{where}: another reader of consumer group {hub.consumer_group} took the partition; "
+            "stop the other reader, share one checkpoint container with it, or use another "
+            "consumer_group"
+        )
+    if "server-busy" in text:
+        return f"{where} is throttling; add throughput units"
+    return explain(error, hub)
+
+
 def silence(partitions: list[str], hub: HubSettings, client_said: str) -> str:
     """A sentence for partitions from which nothing comes although the hub itself answers."""
     which = f"partition{'s' if len(partitions) > 1 else ''} {', '.join(partitions)}"
-    if "not-found" in client_said.lower() or "not found" in client_said.lower():
-        return (
-            f"Event Hubs {hub.namespace}: {which} of {hub.hub}: consumer group "
-            f"{hub.consumer_group} was not found; create it, or correct consumer_group"
-        )
     detail = f" (the client said: {client_said})" if client_said else ""
     return (
         f"Event Hubs {hub.namespace}: not receiving from {which} of {hub.hub}; check that consumer "
