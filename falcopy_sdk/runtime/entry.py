@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.declare import plugin_spec
+from falcopy_sdk.declare.plugin import plugin_spec
 from falcopy_sdk.runtime.instance import Instance
 from falcopy_sdk.runtime.logs import describe, redirect_output
 

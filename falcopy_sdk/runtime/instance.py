@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from falcopy_sdk.abi.enums import FieldTypeCode, MetricType, MetricValueType
-from falcopy_sdk.declare import Event, Metric, load_config
+from falcopy_sdk.declare.config import load_config
+from falcopy_sdk.declare.event import Event
 from falcopy_sdk.declare.spec import ArgumentKind, FieldSpec, PluginSpec
+from falcopy_sdk.declare.values import Metric
 from falcopy_sdk.runtime import logs
 from falcopy_sdk.runtime.asynchronous import AsyncEventsDriver
 from falcopy_sdk.runtime.source import Normalizer

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from falcopy_sdk.declare import Batch, Event
+from falcopy_sdk.declare.event import Batch, Event
 from falcopy_sdk.exceptions import SourceEnd, SourceFatal, SourceRetry, SourceSkip
 from falcopy_sdk.runtime.logs import describe
 

@@ -144,8 +144,11 @@ static struct cell on_miss(struct plugin_state *state, const ss_plugin_event_inp
     } else if (slot != NULL) {
         const struct cell *known = known_cell(slot, number);
         if (known == NULL) {
+            const struct late_cells *before = atomic_load(&slot->late);
             struct late_cells *late =
-                compute_late(state, input, arena, slot->cells, slot->cell_count);
+                before != NULL
+                    ? compute_late(state, input, arena, before->cells, before->count)
+                    : compute_late(state, input, arena, slot->cells, slot->cell_count);
             if (late != NULL) {
                 atomic_store_explicit(&slot->late, late, memory_order_release);
                 known = &late->cells[number];

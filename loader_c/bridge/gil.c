@@ -8,9 +8,12 @@ static pthread_once_t kept_once = PTHREAD_ONCE_INIT;
 static _Thread_local int known_thread;
 
 static void forget_thread(void *kept) {
-    /* The thread ends: drop the one reference that gil_enter() kept, which frees its state. */
+    /* The thread ends. Not PyGILState_Release(): it looks the state up by a thread-specific
+     * key, and glibc has cleared that by now. */
+    if (!Py_IsInitialized()) return;
     PyEval_RestoreThread(kept);
-    PyGILState_Release(PyGILState_UNLOCKED);
+    PyThreadState_Clear(kept);
+    PyThreadState_DeleteCurrent();
 }
 
 static void make_key(void) { (void)pthread_key_create(&kept_key, forget_thread); }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * plugin_get_metrics: called from any thread of the host, also from several at once, so
- * every call gets an array of its own that lives as long as the plugin state.
+ * every thread has an array of its own, valid until that thread's next call.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "state.h"
 
-enum { KEPT_ARRAYS = 32 /* the host reads one at once; this many scrapes may overlap */ };
+enum { KEPT_ARRAYS = 1024 /* for hosts that scrape from ever new threads: then the oldest go */ };
 
 struct metric_array {
     struct metric_array *next;
+    pthread_t reader;
     uint32_t count;
     ss_plugin_metric *metrics;
     struct arena arena;
@@ -83,14 +84,22 @@ static struct metric_array *metric_array_new(PyObject *rows) {
     return array;
 }
 
-/* GIL, which also orders the callers: the newest first, the oldest beyond KEPT_ARRAYS freed. */
+/* GIL, which also orders the callers. Replaces the array that this thread read before. */
 static void keep(struct plugin_state *state, struct metric_array *array) {
+    array->reader = pthread_self();
     array->next = state->returned.metrics;
     state->returned.metrics = array;
-    struct metric_array *last = array;
-    for (int i = 1; last->next != NULL && i < KEPT_ARRAYS; i++) last = last->next;
-    metric_array_free(last->next);
-    last->next = NULL;
+    struct metric_array **link = &array->next;
+    for (int kept = 1; *link != NULL; kept++) {
+        struct metric_array *older = *link;
+        if (pthread_equal(older->reader, array->reader) || kept >= KEPT_ARRAYS) {
+            *link = older->next;
+            older->next = NULL;
+            metric_array_free(older);
+            return;
+        }
+        link = &older->next;
+    }
 }
 
 ss_plugin_metric *entry_get_metrics(ss_plugin_t *s, uint32_t *num_metrics) {
