@@ -112,7 +112,6 @@ class Link:
                 initial_delivery_count=0,
                 max_message_size=self.channel.service.limits.max_message_size,
                 offered_capabilities=self.capabilities,
-                properties=asked.properties,
             )
         )
 

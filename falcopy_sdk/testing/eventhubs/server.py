@@ -137,6 +137,16 @@ class Emulator:
             parts["EntityPath"] = hub
         return ";".join(f"{name}={value}" for name, value in parts.items())
 
+    def shared_access_signature(self, path: str = "", seconds: int = 3600) -> str:
+        """Return a token for clients that sign none themselves.
+
+        Args:
+            path: The entity's path; the empty one is the namespace.
+            seconds: How long it is valid; negative is already expired.
+        """
+        resource = f"sb://{self.fully_qualified_namespace}/{path}"
+        return self._service.policy.sign(resource, int(time.time()) + seconds)
+
     def stop_listening(self) -> None:
         """Refuse new connections; the port stays taken. `faults` ends those that are open."""
         self._listener.stop()
@@ -149,6 +159,16 @@ class Emulator:
     def hubs(self) -> list[Hub]:
         """All hubs."""
         return self._service.namespace.hubs
+
+    def add_hub(self, name: str, partitions: int) -> Hub:
+        """Add a hub to a running emulator.
+
+        Raises:
+            ValueError: When there is one of that name, or no partition.
+        """
+        if self._service.namespace.find(name) is not None:
+            raise ValueError(f"the emulator has a hub {name!r} already")
+        return self._service.namespace.add(name, partitions)
 
     def hub(self, name: str) -> Hub:
         """Return a hub, to look at its partitions and events.

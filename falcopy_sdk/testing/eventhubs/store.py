@@ -192,10 +192,17 @@ class Namespace:
     ) -> None:
         if not hubs:
             raise ValueError('no hub: give at least one, for example {"audit": 4}')
-        groups = tuple(groups)
-        self._hubs = {
-            name.lower(): Hub(name, count, groups, retention_events) for name, count in hubs.items()
-        }
+        self._hubs: dict[str, Hub] = {}
+        self._groups = tuple(groups)
+        self._retention_events = retention_events
+        for name, count in hubs.items():
+            self.add(name, count)
+
+    def add(self, name: str, partitions: int) -> Hub:
+        """Add a hub; one of the same name is replaced."""
+        hub = Hub(name, partitions, self._groups, self._retention_events)
+        self._hubs[name.lower()] = hub
+        return hub
 
     @property
     def hubs(self) -> list[Hub]:

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from .conditions import FRAMING_ERROR, AmqpError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .composite import Composite
 
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
@@ -65,27 +63,24 @@ class FrameBuffer:
         del self._octets[:size]
         return taken
 
-    def frames(self) -> Iterator[Frame]:
-        """Yield the whole frames there are.
+    def next_frame(self) -> Frame | None:
+        """Take the next frame, or None when it is not all there yet.
 
         Raises:
             AmqpError: ``amqp:connection:framing-error`` when the sizes make no sense.
         """
-        while len(self._octets) >= _HEADER.size:
-            size, offset, kind, channel = _HEADER.unpack_from(self._octets)
-            if not _HEADER.size <= size <= self.max_frame_size:
-                raise AmqpError(
-                    FRAMING_ERROR,
-                    f"a frame of {size} octets, not {_HEADER.size} to {self.max_frame_size}",
-                )
-            if not 2 <= offset <= size // 4:
-                raise AmqpError(
-                    FRAMING_ERROR, f"data offset {offset} in a frame of {size} octets (2.3.1)"
-                )
-            octets = self.take(size)
-            if octets is None:
-                return
-            yield Frame(kind, channel, memoryview(octets)[4 * offset :])
+        if len(self._octets) < _HEADER.size:
+            return None
+        size, offset, kind, channel = _HEADER.unpack_from(self._octets)
+        if not _HEADER.size <= size <= self.max_frame_size:
+            raise AmqpError(
+                FRAMING_ERROR,
+                f"a frame of {size} octets, not {_HEADER.size} to {self.max_frame_size}",
+            )
+        if not 2 <= offset <= size // 4:
+            raise AmqpError(FRAMING_ERROR, f"data offset {offset} in a frame of {size} octets")
+        octets = self.take(size)
+        return None if octets is None else Frame(kind, channel, memoryview(octets)[4 * offset :])
 
 
 def frame(channel: int, performative: Composite, kind: int = AMQP_FRAME) -> bytes:
