@@ -96,14 +96,14 @@ class ConfigError(FalcopyError):
     Values never appear in the message, since any of them may be a secret in the wrong place.
 
     Args:
-        problems: One sentence each, beginning with the dotted path of the key.
+        problems: One sentence each, beginning with the dotted path of the key; or only one.
     """
 
     exit_code = 2
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__(tuple(problems))
-        self.problems = tuple(problems)
+    def __init__(self, problems: Sequence[str] | str) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__(self.problems)
 
     def __str__(self) -> str:
         if len(self.problems) == 1:

@@ -18,6 +18,8 @@ from falcopy_sdk.declare.spec import (
 from falcopy_sdk.exceptions import DeclarationError
 
 if TYPE_CHECKING:
+    from types import FunctionType
+
     from falcopy_sdk.declare.collect import Attribute, Tagged
 
 __all__ = ["Capabilities", "capabilities_of", "event_scope"]
@@ -83,7 +85,13 @@ def capabilities_of(
     for decorator, expected in _PARAMETERS.items():
         if decorator in tags:
             attribute = tags[decorator].attribute
-            check_method(attribute.value, attribute.where, f"@{decorator}", expected)
+            check_method(
+                attribute.value,
+                attribute.where,
+                f"@{decorator}",
+                expected,
+                coroutine=decorator == "async_events",
+            )
     _check_combination(where, fields, tags)
     _check_own_source(where, tags, id, own)
     parse = tags.get("parse")
@@ -211,17 +219,26 @@ def _source(attribute: Attribute) -> SourceSpec:
             "(self, params)",
             f"write `def {attribute.name}(self, params: str)`",
         )
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) and not _is_stub(function):
         raise DeclarationError(
             attribute.where,
             "is a coroutine function, which gives nothing to iterate over",
             "yield the events in it, or return an object with next_batch from a plain `def`",
         )
-    if inspect.isasyncgenfunction(function):
+    if inspect.isasyncgenfunction(function) or inspect.iscoroutinefunction(function):
         kind = "async generator"
     else:
         kind = "generator" if inspect.isgeneratorfunction(function) else "object"
     return SourceSpec(attribute.name, takes_params=len(parameters) == 2, kind=kind)
+
+
+async def _stub() -> None: ...
+
+
+def _is_stub(function: FunctionType) -> bool:
+    """Tell whether a body is ``...`` alone, as in documentation and in bases to derive from."""
+    code = function.__code__
+    return not code.co_names and len(code.co_code) == len(_stub.__code__.co_code)
 
 
 def _async_events(tagged: Tagged, own: str) -> AsyncEventsSpec:

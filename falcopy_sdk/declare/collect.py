@@ -152,7 +152,7 @@ def _method(tag: MethodField, attribute: Attribute) -> FieldSpec:
         argument = argument_kind(parameters[2], attribute.value, attribute.local, where)
     annotation = return_annotation(attribute.value, attribute.local, where)
     type_, is_list = field_type(annotation, where)
-    desc = _desc(tag.options, attribute.value, where)
+    desc = _desc(tag.options, where, attribute.value)
     return _spec(tag.options, where, type_, is_list, desc, argument, method=attribute.name)
 
 
@@ -176,7 +176,7 @@ def _function(declared: FunctionField, attribute: Attribute) -> FieldSpec:
         argument = argument_kind(parameters[1], function, attribute.local, where, by_name=by_name)
     annotation = declared.type if by_name else return_annotation(function, attribute.local, where)
     type_, is_list = field_type(annotation, where)
-    desc = _desc(declared.options, function, where)
+    desc = _desc(declared.options, where, function)
     return _spec(declared.options, where, type_, is_list, desc, argument, function=function)
 
 
@@ -209,7 +209,7 @@ def _path(declared: PathField, attribute: Attribute) -> FieldSpec:
         where,
         type_,
         is_list,
-        _desc(declared.options, None, where),
+        _desc(declared.options, where),
         ArgumentKind(),
         path=declared.keys,
         null=declared.null,
@@ -221,18 +221,15 @@ def _where(options: FieldOptions, attribute: Attribute) -> str:
     return f'{attribute.where} (field "{options.name}")'
 
 
-def _desc(options: FieldOptions, function: object, where: str) -> str:
-    desc = options.desc
-    if desc is None:
-        # The docstring of a partial or of an instance is that of its class.
-        own = vars(function).get("__doc__") if not inspect.isfunction(function) else None
-        doc = function.__doc__ if inspect.isfunction(function) else own
-        desc = (inspect.cleandoc(doc).strip().splitlines() or [""])[0] if doc else ""
-    if isinstance(desc, str) and not desc.strip():
-        fix = "write a docstring or pass desc=" if function is not None else "pass desc="
-        raise DeclarationError(where, "has no description, without which hosts refuse it", fix)
-    names.check_text(where, "desc", desc)
-    return desc
+def _desc(options: FieldOptions, where: str, function: object = None) -> str:
+    if options.desc is not None:
+        names.check_text(where, "desc", options.desc)
+        return options.desc
+    # The docstring of a partial or of an instance is that of its class, and says nothing.
+    doc = function.__doc__ if inspect.isfunction(function) else None
+    lines = inspect.cleandoc(doc).strip().splitlines() if doc else []
+    # Hosts refuse a field without a description; its name is what is left to say.
+    return lines[0] if lines else options.name
 
 
 def _spec(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from falcopy_sdk.declare.records import Record, RefusedError
 from falcopy_sdk.declare.secret import Secret
 from falcopy_sdk.declare.shapes import (
     ListOf,
@@ -15,8 +16,6 @@ from falcopy_sdk.declare.shapes import (
     Nullable,
     Path,
     Problem,
-    Record,
-    RefusedError,
     Shape,
     Text,
 )

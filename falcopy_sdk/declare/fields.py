@@ -92,7 +92,7 @@ class _Extract:
 
         Args:
             name: Name in rules, ``"acme.groups"``.
-            desc: What it holds; None: the first line of the method's docstring.
+            desc: What it holds; None: the first line of the method's docstring, or else the name.
             add_output: Whether hosts should append it to outputs by themselves (API 3.8).
             display: A title for user interfaces.
             properties: Of ``hidden``, ``info`` and ``conversation`` (plugin_api.h, get_fields).
@@ -157,7 +157,8 @@ class _Extract:
         Args:
             name: Name in rules.
             function: Annotated like a method under ``@extract``, without ``self``.
-            desc: What it holds; None: the first line of the function's docstring.
+            desc: What it holds; None: the first line of the function's docstring, or else the
+                name.
             type: For a function without a return annotation; an unannotated argument is then a
                 key if it is called ``key`` and an index if it is called ``index``.
             add_output: See :meth:`__call__`.

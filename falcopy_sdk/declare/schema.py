@@ -10,17 +10,15 @@ import typing
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
 from falcopy_sdk.declare.constraints import Length, Pattern, Range
+from falcopy_sdk.declare.records import REQUIRED, Entry, Record
 from falcopy_sdk.declare.secret import Secret
 from falcopy_sdk.declare.shapes import (
-    REQUIRED,
     Boolean,
     Choice,
-    Entry,
     ListOf,
     MapOf,
     Nullable,
     Number,
-    Record,
     Scalar,
     Shape,
     Text,

@@ -11,6 +11,7 @@ from falcopy_sdk.exceptions import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import FunctionType
 
 __all__ = [
     "argument_kind",
@@ -71,7 +72,7 @@ def parameters_of(
     return kept
 
 
-def check_plain(attribute: object, where: str, decorator: str) -> Callable[..., Any]:
+def check_plain(attribute: object, where: str, decorator: str) -> FunctionType:
     """Return the function behind a class attribute.
 
     Raises:
@@ -93,8 +94,10 @@ def check_method(
     decorator: str,
     expected: Sequence[str],
     optional: int = 0,
+    *,
+    coroutine: bool = False,
 ) -> list[inspect.Parameter]:
-    """Check an ordinary, synchronous method against the parameters it must take.
+    """Check an ordinary method against the parameters it must take.
 
     Args:
         attribute: What the class holds under the method's name.
@@ -102,6 +105,7 @@ def check_method(
         decorator: Such as ``"@parse"``.
         expected: Names of the parameters, ``self`` first.
         optional: How many of the last ones it may do without.
+        coroutine: Whether it may be a coroutine function.
 
     Returns:
         Its parameters.
@@ -111,7 +115,7 @@ def check_method(
     """
     function = check_plain(attribute, where, decorator)
     if (
-        inspect.iscoroutinefunction(function)
+        (inspect.iscoroutinefunction(function) and not coroutine)
         or inspect.isasyncgenfunction(function)
         or inspect.isgeneratorfunction(function)
     ):

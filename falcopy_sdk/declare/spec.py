@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from falcopy_sdk.declare.shapes import Record
+    from falcopy_sdk.declare.records import Record
 
 __all__ = [
     "ArgumentKind",

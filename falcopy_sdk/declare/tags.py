@@ -195,8 +195,9 @@ def parse(
 def async_events(*names: str, sources: tuple[str, ...] = ()) -> Callable[[F], F]:
     """Emit asynchronous events: ``(self, emit)``, run on a thread of its own.
 
-    ``emit(name: str, data: bytes, ts: int | None = None)`` gives the host one event. The method
-    is expected to return soon after the host stops it: ``emit`` then raises.
+    The method may be a coroutine function. ``emit(name: str, data: bytes, ts: int | None = None)``
+    gives the host one event. Once the host stops it, a coroutine is cancelled, and a plain method
+    is expected to return soon: ``emit`` then raises.
 
     Args:
         *names: Of the events, 31 bytes at most each.
