@@ -33,6 +33,10 @@ __all__ = ["Privatized", "privatize"]
 
 _log = logging.getLogger(__name__)
 
+#: Compilers link these to everything; a library that uses none of their symbols (they all have
+#: versions) does without, and the bundle without their megabytes.
+_LINKED_BY_HABIT = frozenset({"libgcc_s.so.1", "libstdc++.so.6"})
+
 #: patchelf is started once a file; more at a time only fight over the disk.
 _WORKERS = 2
 
@@ -135,6 +139,8 @@ def _collect(root: Path, libpython: Path, machine: str) -> _Closure:
         for name in library.needed:
             if name in elf.GLIBC_LIBRARIES:
                 continue
+            if name in _LINKED_BY_HABIT and not any(p == name for p, _ in library.version_needs):
+                continue
             found = closure.system.get(name)
             if found is None:
                 source = search.find(name, library, [libpython.parent], machine)
@@ -190,6 +196,9 @@ def _edit(
     arguments: list[str] = []
     if path in names:
         arguments += ["--set-soname", names[path]]
+    for name in library.needed:
+        if name not in closure.links[path] and name not in elf.GLIBC_LIBRARIES:
+            arguments += ["--remove-needed", name]
     for name, provider in sorted(closure.links[path].items()):
         if name in library.needed:
             arguments += ["--replace-needed", name, names[provider]]

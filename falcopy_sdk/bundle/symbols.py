@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_renames"]
 
-#: Looked up by name at run time: the entry points of extension modules (PEP 489, PEP 793) and of
-#: the bridge (falcopy_bridge.h).
+#: Looked up by name at run time in the file that defines them: the entry points of extension
+#: modules (PEP 489, PEP 793) and of the bridge (falcopy_bridge.h). The PyInit functions of
+#: libpython are others: a table in it refers to them, so that they bind like any other symbol.
 _LOOKED_UP = re.compile(r"PyInit\w*|PyModExport_\w+|falcopy_bridge_boot")
 
 
@@ -48,15 +49,16 @@ def plan_renames(
 def _renames(
     library: SharedLibrary, linked: frozenset[Path], offered: frozenset[str], prefix: str
 ) -> dict[str, str]:
-    # A library that nothing links to and that Python cannot import is opened by its path and its
-    # functions found by name (ctypes, cffi's dlopen): those names have to stay.
-    own = library.path in linked or library.is_extension_module
     names: dict[str, str] = {}
     for symbol in library.symbols:
-        if symbol.defined:
-            renamed = own
-        else:
+        if not symbol.defined:
             renamed = symbol.name in offered and symbol.provider not in GLIBC_LIBRARIES
-        if renamed and not _LOOKED_UP.fullmatch(symbol.name):
+        elif library.path in linked:
+            renamed = True
+        else:
+            # A library that nothing links to and that Python cannot import is opened by its path
+            # and its functions found by name (ctypes, cffi's dlopen): those names have to stay.
+            renamed = library.is_extension_module and not _LOOKED_UP.fullmatch(symbol.name)
+        if renamed:
             names[symbol.name] = prefix + symbol.name
     return names
