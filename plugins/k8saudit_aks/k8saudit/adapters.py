@@ -16,7 +16,6 @@ from .rules import Body, Keys
 
 __all__ = [
     "ListRule",
-    "all_of",
     "has_host_path",
     "has_name",
     "listed",
@@ -44,19 +43,6 @@ def listed(name: str, rule: ListRule, *keys: str, desc: str) -> Any:
         if body is None or first not in body:
             return None
         return rule(body, keys, index)
-
-    return extract.function(name, field, desc=desc)
-
-
-def all_of(name: str, *keys: str, desc: str) -> Any:
-    """Declare a field that is a whole array."""
-    first = keys[0]
-
-    def field(event: Event) -> list[str] | None:
-        body = event.json
-        if body is None or first not in body:
-            return None
-        return rules.whole_list(body, keys)
 
     return extract.function(name, field, desc=desc)
 

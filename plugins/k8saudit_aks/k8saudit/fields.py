@@ -15,7 +15,7 @@ import orjson
 from falcopy_sdk import Event, decode, event_to_string, extract
 
 from . import rules
-from .adapters import all_of, has_host_path, has_name, listed, single, subjects, uri_param
+from .adapters import has_host_path, has_name, listed, single, subjects, uri_param
 from .containers import container_field, container_fields
 from .ingest import guarded
 from .summary import request_summary
@@ -24,6 +24,7 @@ __all__ = ["KubernetesAuditFields"]
 
 # A JSON null reads as the text "null" and exists, as in the Go plugins.
 _text = partial(extract.path, null="null")
+_texts = partial(extract.path, type=list[str], null="null")
 _POD = ("requestObject", "spec")
 _POD_CONTEXT = (*_POD, "securityContext")
 
@@ -82,7 +83,7 @@ class KubernetesAuditFields:
             desc="User name that OpenShift's authentication noted",
         ),
         _text("ka.user.name", "user", "username", desc="Name of the user who made the request"),
-        all_of("ka.user.groups", "user", "groups", desc="Groups of that user"),
+        _texts("ka.user.groups", "user", "groups", desc="Groups of that user"),
         _text(
             "ka.impuser.name",
             *("impersonatedUser", "username"),
@@ -105,7 +106,7 @@ class KubernetesAuditFields:
             needs="responseObject",
             desc="Name of the pod acted on, as the response has it; not for subresources",
         ),
-        all_of(
+        _texts(
             "ka.req.binding.subjects",
             *("requestObject", "subjects"),
             desc="Subjects of the role binding, as one JSON object each",
@@ -189,7 +190,7 @@ class KubernetesAuditFields:
         container_field("containers", "run_as_group"),
         container_field("containers", "eff_run_as_group"),
         container_field("containers", "proc_mount"),
-        all_of(
+        _texts(
             "ka.req.role.rules",
             *("requestObject", "rules"),
             desc="Rules of the role, as one JSON object each",
@@ -204,7 +205,7 @@ class KubernetesAuditFields:
             for member in ("apiGroups", "nonResourceURLs", "verbs", "resources")
         ),
         _text("ka.req.pod.fs_group", *_POD_CONTEXT, "fsGroup", desc="The pod's fsGroup"),
-        all_of(
+        _texts(
             "ka.req.pod.supplemental_groups",
             *(*_POD_CONTEXT, "supplementalGroups"),
             desc="The pod's supplemental group ids",

@@ -9,6 +9,7 @@ on the URI, then ``url.ParseQuery`` on its query (https://pkg.go.dev/net/url). P
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 
 __all__ = ["query_parameters"]
@@ -83,29 +84,32 @@ def _is_authority(authority: str) -> bool:
         return False
     if _BAD_ESCAPE.search(host):
         return False
-    if host.startswith("["):
+    bracket = host.rfind("[")
+    if bracket > 0:
+        return False
+    if bracket == 0:
         end = host.rfind("]")
-        if end < 0 or not _PORT.fullmatch(host, end + 1):
-            return False
-        zone = host.find("%25", 0, end)
-        if zone >= 0:
-            return bool(
-                _HOST.fullmatch(host, 0, zone)
-                and _is_zone(host[zone:end])
-                and _HOST.fullmatch(host, end)
-            )
-    else:
-        colon = host.rfind(":")
-        if colon >= 0 and not _PORT.fullmatch(host, colon):
-            return False
+        return end > 0 and bool(_PORT.fullmatch(host, end + 1)) and _is_ipv6(host[1:end])
+    colon = host.rfind(":")
+    if colon >= 0 and not _PORT.fullmatch(host, colon):
+        return False
     return bool(_HOST.fullmatch(host))
 
 
-def _is_zone(zone: str) -> bool:
-    """Whether the zone of an IPv6 host, its ``%25`` included, is legal."""
+def _is_ipv6(text: str) -> bool:
+    """Whether a host in brackets is an IPv6 address, perhaps with a zone after ``%25``."""
+    address, percent, zone = text.partition("%25")
+    if "%" in address:
+        return False
+    try:
+        ipaddress.IPv6Address(address)
+    except ValueError:
+        return False
+    if not percent:
+        return True
     escaped = "".join(chr(int(digits, 16)) for digits in _ESCAPED_DIGITS.findall(zone))
     plain = _ESCAPED_DIGITS.sub("", zone)
-    return bool(_ZONE_ESCAPED.fullmatch(escaped) and _ZONE_CHARACTERS.fullmatch(plain))
+    return bool(zone and _ZONE_ESCAPED.fullmatch(escaped) and _ZONE_CHARACTERS.fullmatch(plain))
 
 
 def _parse_query(query: str) -> dict[str, str] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -90,19 +90,23 @@ def _candidates(payload: object, on_rejected: OnRejected) -> Iterator[object]:
             if type(element) is list:
                 pending.append(iter(element))
                 break
-            kind = element.get("kind") if type(element) is dict else None
-            if kind == "Event":
-                yield element
-            elif kind == "EventList":
-                items = element.get("items")
-                if type(items) is list and items:
-                    yield from items
-                else:
-                    on_rejected(Rejected.NO_ITEMS, "nothing to read in it")
-            else:
-                on_rejected(Rejected.NOT_AUDIT, f"kind is {_shown(kind)}")
+            yield from _recognized(element, on_rejected)
         else:
             pending.pop()
+
+
+def _recognized(element: object, on_rejected: OnRejected) -> Iterable[object]:
+    kind = element.get("kind") if type(element) is dict else None
+    if kind == "Event":
+        return (element,)
+    if type(element) is not dict or kind != "EventList":
+        on_rejected(Rejected.NOT_AUDIT, f"kind is {_shown(kind)}")
+        return ()
+    items = element.get("items")
+    if type(items) is not list or not items:
+        on_rejected(Rejected.NO_ITEMS, "nothing to read in it")
+        return ()
+    return items
 
 
 def _event(candidate: object, max_event_size: int, on_rejected: OnRejected) -> Event | None:
