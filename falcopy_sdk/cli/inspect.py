@@ -19,6 +19,8 @@ __all__ = ["inspect"]
 
 #: In a bundle's ZIP: what the build wrote about its contents.
 _MANIFEST = "falcopy.json"
+#: Parts of it that the text has elsewhere or that are too long for it.
+_SHOWN_APART = frozenset({"files", "format", "glibc_floor", "plugin"})
 
 
 @click.command()
@@ -155,7 +157,7 @@ def _text(report: dict[str, Any]) -> str:
                 "class": bundle["plugin_ref"],
                 "payload": f"{bundle['payload_size']:,} bytes, {bundle['files']} files, "
                 f"sha256 {bundle['payload_sha256']}",
-                **{k: _short(v) for k, v in bundle["manifest"].items()},
+                **{k: _short(v) for k, v in bundle["manifest"].items() if k not in _SHOWN_APART},
             }
         )
     )

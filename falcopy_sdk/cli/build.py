@@ -1,0 +1,88 @@
+"""``falcopy build``: a plugin project becomes one shared library."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from falcopy_sdk.bundle import BuildResult
+
+__all__ = ["build"]
+
+_ERASE_LINE = "\r\x1b[K"
+
+
+@click.command()
+@click.argument("plugin", default=".")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write; default: dist/lib<name>.so",
+)
+def build(plugin: str, output: Path | None) -> None:
+    """Build PLUGIN into one shared library that needs no Python on the host.
+
+    PLUGIN is a folder with a pyproject.toml (default: this folder), module:Class, or the name of an
+    installed plugin. The Python inside is the one that runs this command; dependencies come from
+    pylock.toml, uv.lock or requirements.lock beside pyproject.toml. Prints the file's path.
+    """
+    from falcopy_sdk import bundle
+
+    steps = _Steps()
+    try:
+        result = bundle.build(plugin, output, progress=steps.start)
+    finally:
+        steps.end()
+    for note in result.notes:
+        click.echo(f"note: {note}.", err=True)
+    click.echo(_summary(result), err=True)
+    click.echo(_shown(result.path))
+
+
+class _Steps:
+    """Says what the build is doing: one live line on a terminal, else a line a finished step."""
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._step = ""
+        self._started = 0.0
+
+    def start(self, step: str) -> None:
+        self.end()
+        self._step, self._started = step, time.monotonic()
+        if self._live:
+            click.echo(f"{step} …", err=True, nl=False)
+
+    def end(self) -> None:
+        if not self._step:
+            return
+        if self._live:
+            click.echo(_ERASE_LINE, err=True, nl=False)
+        else:
+            seconds = time.monotonic() - self._started
+            click.echo(f"{self._step}: {seconds:.1f} s", err=True)
+        self._step = ""
+
+
+def _summary(result: BuildResult) -> str:
+    facts = {
+        "plugin": f"{result.name} {result.version}",
+        "size": f"{result.size / 1e6:.1f} MB ({result.files} files, {result.libraries} of them "
+        f"native, {len(result.packages)} packages)",
+        "sha256": result.sha256,
+        "Python": result.python,
+        "glibc": f"{result.glibc_floor} or newer",
+        "built in": f"{result.seconds:.1f} s",
+    }
+    return "\n".join(f"{name:10}{value}" for name, value in facts.items())
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
