@@ -325,6 +325,16 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
     assert entry.name.startswith("falcopy-fake-")
 
 
+def test_scratch_folders_of_other_users_are_not_cleaned_up(bundles, host, root_only):
+    foreign = host.cache / ".falcopy-tmp-1-foreign"
+    foreign.mkdir(parents=True)
+    os.chown(foreign, NOBODY, NOBODY)
+
+    assert host(START, bundles.make()) == OK
+
+    assert foreign.is_dir()
+
+
 def test_only_scratch_folders_that_nobody_works_in_are_cleaned_up(bundles, host, tmp_path):
     host.cache.mkdir()
     busy, idle, other = (

@@ -172,6 +172,13 @@ emit("alive")
     )
 
     assert host(code, bundles.make()) == "alive"
+    assert {line.split()[0] for line in host.calls()} == {
+        "boot",
+        "init",
+        "open",  # its out-parameters are the loader's own
+        "set_async_event_handler",
+        "destroy",
+    }
 
 
 def test_what_a_careless_bridge_leaves_unwritten_is_written(bundles, host):

@@ -66,6 +66,23 @@ def test_a_file_overwritten_before_the_first_init_is_a_clear_failure(bundles, ho
     assert (rc, error) == (1, f"{path} was changed after the host loaded it; restart the host")
 
 
+def test_a_rewrite_of_the_same_length_before_the_first_init_is_noticed(bundles, host):
+    path = bundles.make()
+    bundles.files["falcopy.json"] = b"[]"
+    other = bundles.make(bundles.folder / "new.so")
+    assert other.stat().st_size == path.stat().st_size
+    code = """
+library = Library(path)
+with open(path, "r+b") as file, open(sys.argv[2], "rb") as other:
+    file.write(other.read())
+emit(library.start_text())
+"""
+
+    rc, error = host(code, path, other)
+
+    assert (rc, error) == (1, f"{path} was changed after the host loaded it; restart the host")
+
+
 def test_no_readable_page_stays_mapped_from_the_file(bundles, host):
     code = MAPPED + "library = Library(path); emit(mapped(path))"
 
