@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.runtime.logs import bound_to
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from falcopy_sdk.runtime._bridge import Emitter, HostLink
 
 __all__ = ["AsyncEventsDriver"]

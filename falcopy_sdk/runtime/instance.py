@@ -11,7 +11,6 @@ import orjson
 from falcopy_sdk.abi.enums import FieldTypeCode, MetricType, MetricValueType
 from falcopy_sdk.declare.config import load_config
 from falcopy_sdk.declare.event import Event
-from falcopy_sdk.declare.spec import ArgumentKind, FieldSpec, PluginSpec
 from falcopy_sdk.declare.values import Metric
 from falcopy_sdk.runtime import logs
 from falcopy_sdk.runtime.asynchronous import AsyncEventsDriver
@@ -20,6 +19,7 @@ from falcopy_sdk.runtime.source_asyncio import AsyncioDriver, events_of_async_ob
 from falcopy_sdk.runtime.source_thread import ThreadDriver, events_of_object
 
 if TYPE_CHECKING:
+    from falcopy_sdk.declare.spec import ArgumentKind, FieldSpec, PluginSpec
     from falcopy_sdk.runtime._bridge import Emitter, Feed, HostLink
 
 __all__ = ["Instance"]

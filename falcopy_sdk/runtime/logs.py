@@ -9,13 +9,14 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.abi.enums import LogSeverity
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from falcopy_sdk.runtime._bridge import HostLink
 
 __all__ = ["attach", "bound_to", "describe", "detach", "redirect_output"]

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from falcopy_sdk.declare.event import Batch, Event
 from falcopy_sdk.exceptions import SourceEnd, SourceFatal, SourceRetry, SourceSkip
 from falcopy_sdk.runtime.logs import describe
-
-if TYPE_CHECKING:
-    from falcopy_sdk.runtime._bridge import Feed, HostLink
 
 __all__ = ["Normalizer", "Outage", "Published"]
 
@@ -86,10 +83,10 @@ class Normalizer:
                 self._refuse(error)
                 continue
             if decode is not None:
-                event._decode = decode  # type: ignore[union-attr] # noqa: SLF001 - ours
-            event.source = self._source  # type: ignore[union-attr]
+                event._decode = decode
+            event.source = self._source
             events.append(event)
-        return events  # type: ignore[return-value]
+        return events
 
     def _refuse(self, error: Exception) -> None:
         self._refused += 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
@@ -13,6 +12,8 @@ from falcopy_sdk.runtime.logs import bound_to
 from falcopy_sdk.runtime.source import Normalizer, Outage, logger
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
     from falcopy_sdk.runtime._bridge import Feed, HostLink
 
 __all__ = ["AsyncioDriver", "events_of_async_object"]
@@ -157,7 +158,7 @@ class AsyncioDriver:
             result = callback()
             if inspect.isawaitable(result):
                 await result
-        except Exception:
+        except Exception:  # noqa: BLE001 - the author's, told and passed over
             logger.exception("a callback for delivered events failed")
 
     async def _finish_callbacks(self) -> None:

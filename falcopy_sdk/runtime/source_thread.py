@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
@@ -13,11 +12,13 @@ from falcopy_sdk.runtime.logs import bound_to
 from falcopy_sdk.runtime.source import Normalizer, Outage, logger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from falcopy_sdk.runtime._bridge import Feed, HostLink
 
 __all__ = ["ThreadDriver", "events_of_object"]
 
-#: How long an object that has nothing now is left alone (plugin_api.h asks hosts' waits to be short).
+#: Seconds that an object which has nothing now is left alone.
 _PAUSE = 0.03
 _LONG = 3600.0
 
@@ -118,7 +119,7 @@ class ThreadDriver:
         for callback in self._feed.take_delivered():
             try:
                 callback()
-            except Exception:
+            except Exception:  # noqa: BLE001 - the author's, told and passed over
                 logger.exception("a callback for delivered events failed")
 
     def _drain(self) -> None:

@@ -1,4 +1,4 @@
-"""A pytest plugin (``-p sanitized_bridge``): the bridge from $FALCOPY_TEST_BRIDGE, not the installed one."""
+"""A pytest plugin: takes the bridge from $FALCOPY_TEST_BRIDGE, not the installed one."""
 
 import importlib.util
 import os

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 
 from falcopy_sdk import Event, decode, extract, plugin, source
+
 ABOUT = {"version": "0.1.0", "description": "For tests", "contact": "https://example.org"}
 
 

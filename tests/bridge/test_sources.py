@@ -11,8 +11,13 @@ from typing import Any, ClassVar
 import pytest
 
 from falcopy_sdk import Batch, Event, plugin, source
-from falcopy_sdk.exceptions import SourceEnd, SourceFatal, SourceRetry, SourceSkip
-from falcopy_sdk.exceptions import PluginFailedError
+from falcopy_sdk.exceptions import (
+    PluginFailedError,
+    SourceEnd,
+    SourceFatal,
+    SourceRetry,
+    SourceSkip,
+)
 
 ABOUT = {
     "id": 999,
@@ -145,7 +150,9 @@ class Acknowledged:
     @source
     def events(self) -> Iterator[Batch]:
         for i in range(4):
-            yield Batch([b"%d.%d" % (i, j) for j in range(300)], lambda i=i: self.delivered.append(i))
+            yield Batch(
+                [b"%d.%d" % (i, j) for j in range(300)], lambda i=i: self.delivered.append(i)
+            )
         yield Batch([], lambda: self.delivered.append(99))
 
 
