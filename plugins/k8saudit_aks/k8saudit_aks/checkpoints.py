@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from azure.core.exceptions import (
     AzureError,
@@ -104,7 +104,7 @@ def open_store(settings: BlobSettings) -> CheckpointStore:
     Few and short retries: both callers, balancing round and checkpointer, come again by
     themselves, and a checkpoint at close must not hold the host for a minute.
     """
-    return CheckpointStore.from_connection_string(
+    store = CheckpointStore.from_connection_string(
         settings.connection_string,
         settings.container,
         connection_verify=tls.ca_file(),
@@ -114,6 +114,7 @@ def open_store(settings: BlobSettings) -> CheckpointStore:
         initial_backoff=1,
         increment_base=1,
     )
+    return cast("CheckpointStore", store)
 
 
 def explain(error: Exception, settings: BlobSettings) -> str:

@@ -86,11 +86,14 @@ class ClientLog(logging.Handler):
     def attached(cls) -> Iterator[ClientLog]:
         """The handler on the logger ``azure``, in place of its usual way up to the root."""
         client, handler = logging.getLogger("azure"), cls()
-        before = client.propagate
+        before = client.propagate, client.level
         client.addHandler(handler)
         client.propagate = False
+        # At INFO it tells of every request to Blob and every change of a link's state.
+        client.setLevel(logging.WARNING)
         try:
             yield handler
         finally:
             client.removeHandler(handler)
-            client.propagate = before
+            client.propagate = before[0]
+            client.setLevel(before[1])

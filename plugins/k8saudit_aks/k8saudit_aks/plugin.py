@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar
 
@@ -73,12 +74,9 @@ class K8sAuditAks(KubernetesAuditFields):
         from k8saudit_aks.stream import LiveStream
 
         stream = LiveStream(hub, self.timing, reader, self._stats, self._rate_limit())
-        batches = stream.batches()
-        try:
+        async with aclosing(stream.batches()) as batches:
             async for batch in batches:
                 yield batch
-        finally:
-            await batches.aclose()
 
     @open_params
     def parameters(self) -> list[OpenParam]:

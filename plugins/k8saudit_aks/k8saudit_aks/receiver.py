@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from azure.eventhub import CloseReason
+from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
 from k8saudit_aks import checkpoints, client, trouble
@@ -20,7 +21,7 @@ from k8saudit_aks.progress import HubEvent, Partition, Position
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from azure.eventhub import EventData
     from azure.eventhub.aio import PartitionContext
@@ -185,9 +186,9 @@ class Receiver:
 
 
 def _cut(event: EventData) -> HubEvent:
-    try:
-        body = b"".join(event.body)
-    except (TypeError, ValueError):  # a value or sequence section: nothing Azure Monitor sends
-        body = None
+    body = None
+    # Value and sequence sections are nothing that Azure Monitor sends.
+    if event.body_type is AmqpMessageBodyType.DATA:
+        body = b"".join(cast("Iterable[bytes]", event.body))
     position = Position(event.sequence_number or 0, event.offset or "")
     return HubEvent(body, position, event.enqueued_time)

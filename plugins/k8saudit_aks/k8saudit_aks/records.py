@@ -32,18 +32,18 @@ class Complaints:
 
     def __init__(self, every: float = 60.0) -> None:
         self._every = every
-        self._kinds: dict[str, tuple[float, int]] = {}
+        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
 
-    def note(self, what: str, where: str, detail: str) -> None:
-        """Complain that ``what`` was passed over at ``where``, unless it was done just now."""
+    def note(self, what: str, where: str, reason: str, detail: str) -> None:
+        """Complain about ``what``, unless the same was done for the same reason just now."""
         now = time.monotonic()
-        last, more = self._kinds.get(what, (-self._every, 0))
+        last, more = self._kinds.get((what, reason), (-self._every, 0))
         if now - last < self._every:
-            self._kinds[what] = last, more + 1
+            self._kinds[what, reason] = last, more + 1
             return
-        self._kinds[what] = now, 0
-        since = f" ({more} more since the last such line)" if more else ""
-        log.warning("passed over %s at %s: %s%s", what, where, detail, since)
+        self._kinds[what, reason] = now, 0
+        since = f"; {more} more since the last such line" if more else ""
+        log.warning("passed over %s at %s: %s (%s)%s", what, where, reason, detail, since)
 
 
 class RecordReader:
@@ -63,16 +63,16 @@ class RecordReader:
         self._stats.bodies += 1
         self._stats.body_bytes += len(body or b"")
         if body is None:
-            self._bad_body(where, "it is no data section")
+            self._bad_body(where, "no data section", "an AMQP value or sequence")
             return
         try:
             decoded = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            self._bad_body(where, f"it is not JSON ({error})")
+            self._bad_body(where, "not valid JSON", str(error))
             return
         records = _records(decoded)
         if records is None:
-            self._bad_body(where, "it has no records")
+            self._bad_body(where, "no records", "neither a list nor an object with records")
             return
         yield from self._from_records(records, where)
 
@@ -83,7 +83,7 @@ class RecordReader:
         try:
             decoded = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            self._bad_body(where, f"it is not JSON ({error})")
+            self._bad_body(where, "not valid JSON", str(error))
             return
         sample = decoded[0] if isinstance(decoded, list) and decoded else decoded
         records = None if _member(sample, "kind") is not None else _records(decoded)
@@ -94,7 +94,7 @@ class RecordReader:
 
     def too_long(self, where: str, detail: str) -> None:
         """Note a line that was not even read."""
-        self._bad_body(where, detail)
+        self._bad_body(where, "too long", detail)
 
     def _from_records(self, records: list[Any], where: str) -> Iterator[Event]:
         for record in records:
@@ -116,7 +116,7 @@ class RecordReader:
             return None
         text = _member(_member(record, "properties"), "log")
         if not isinstance(text, str):
-            self._bad_record(where, "without properties.log", "it is missing or no string")
+            self._bad_record(where, "no properties.log", "missing or not a string")
             return None
         return text
 
@@ -124,19 +124,19 @@ class RecordReader:
         def rejected(reason: ingest.Rejected, detail: str) -> None:
             if reason is ingest.Rejected.TOO_LARGE:
                 self._stats.events_oversize += 1
-                self._complaints.note(f"an event {reason.value}", where, detail)
+                self._complaints.note("an event", where, reason.value, detail)
             else:
                 self._bad_record(where, reason.value, detail)
 
         return rejected
 
-    def _bad_body(self, where: str, detail: str) -> None:
+    def _bad_body(self, where: str, reason: str, detail: str) -> None:
         self._stats.bad_bodies += 1
-        self._complaints.note("a body", where, detail)
+        self._complaints.note("a body", where, reason, detail)
 
-    def _bad_record(self, where: str, kind: str, detail: str) -> None:
+    def _bad_record(self, where: str, reason: str, detail: str) -> None:
         self._stats.bad_records += 1
-        self._complaints.note(f"a record: {kind}", where, detail)
+        self._complaints.note("a record", where, reason, detail)
 
 
 def _records(decoded: object) -> list[Any] | None:

@@ -17,7 +17,7 @@ from k8saudit_aks.receiver import Receiver
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncGenerator, Iterator
 
     from falcopy_sdk import Event
     from k8saudit_aks.checkpoints import Checkpointer, CheckpointStore
@@ -62,7 +62,7 @@ class LiveStream:
         self._health = StateLog(f"Event Hubs {hub.namespace}: receiving from {hub.hub} again")
         self._said: set[str] = set()
 
-    async def batches(self) -> AsyncIterator[Batch]:
+    async def batches(self) -> AsyncGenerator[Batch, None]:
         """Batches for the host, for ever.
 
         Raises:

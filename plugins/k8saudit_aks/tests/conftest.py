@@ -229,6 +229,12 @@ def live() -> Callable[..., Any]:
 
 
 @pytest.fixture
+def quick() -> Timing:
+    """The plugin's intervals, made short."""
+    return QUICK
+
+
+@pytest.fixture
 def logged(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[str]]:
     """The plugin's log lines so far that hold a text."""
     caplog.set_level(logging.INFO)

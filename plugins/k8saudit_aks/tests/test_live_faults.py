@@ -225,7 +225,7 @@ def test_bad_bodies_are_named_by_place_and_pass(live: Live, logged: Logged) -> N
             bad = emulator.partition("audit", "1").events[1]
             (line,) = logged("passed over a body")
             assert line.startswith(
-                f"passed over a body at partition 1, offset {bad.offset}: it is not JSON"
+                f"passed over a body at partition 1, offset {bad.offset}: not valid JSON"
             )
             assert host.stats.bad_bodies == 1
 
