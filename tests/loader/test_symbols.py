@@ -158,3 +158,28 @@ def test_an_image_with_offsets_beyond_its_end_gives_empty_facts(bundles, host):
     assert seen.pop("id") == 7
     assert seen.pop("kind") == 0
     assert set(map(str, seen.values())) == {"", "[]"}
+
+
+def test_an_image_that_falcopy_build_writes_is_served_unchanged(bundles, host):
+    from falcopy_sdk.bundle.image import Image, pack
+    from falcopy_sdk.declare.facts import StaticFacts
+
+    written = pack(
+        Image(
+            facts=StaticFacts(
+                **STRINGS,
+                id=999,
+                plugin_ref="fact:Fact",
+                extract_event_types=(322, 402),
+                parse_event_types=(1, 2, 65535),
+                exports=frozenset(bundles.optional),
+            ),
+            bridge_path=bundles.bridge_path,
+            payload_offset=0,
+            payload_size=0,
+            payload_sha256="",
+            glibc_floor="",
+        )
+    )
+
+    assert host(FACTS + "emit(facts(Library(path)))", bundles.write(written)) == EXPECTED
