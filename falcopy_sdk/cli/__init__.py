@@ -20,7 +20,7 @@ from falcopy_sdk.exceptions import FalcopyError
 __all__ = ["COMMANDS", "main"]
 
 #: In the order of the help text.
-COMMANDS = ("build", "inspect", "run")
+COMMANDS = ("inspect", "run")
 
 
 class _LazyGroup(click.Group):

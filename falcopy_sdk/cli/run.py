@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -88,8 +88,10 @@ class _Run:
         self._params = params
         self._limit = limit
         self._printer = printer
-        self._stop = threading.Event()
-        self._ended = threading.Event()
+        self._stopping = False
+        # Wakes the main thread. A pipe and no threading.Event: a signal handler must not take a
+        # lock that the code it interrupts may hold.
+        self._wake_reader, self._wake_writer = os.pipe()
         self._failure: BaseException | None = None
         self._stage = "load"
 
@@ -99,11 +101,10 @@ class _Run:
         thread = threading.Thread(target=self._drive, name="falcopy-host", daemon=True)
         try:
             thread.start()
-            while not self._ended.is_set() and not self._stop.is_set():
-                self._ended.wait(3600)
-            if not self._ended.wait(_GRACE):
+            os.read(self._wake_reader, 1)
+            thread.join(_GRACE if self._stopping else None)
+            if thread.is_alive():
                 self._abandon()
-            thread.join()
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -114,11 +115,12 @@ class _Run:
             raise self._failure
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        if self._stop.is_set():  # the second time: at once
+        if self._stopping:  # the second time: at once
             self._abandon()
-        self._stop.set()
+        self._stopping = True
+        os.write(self._wake_writer, b"s")
 
-    def _abandon(self) -> Any:
+    def _abandon(self) -> None:
         click.echo(
             f"falcopy: the plugin does not return from {self._stage}; ended without closing it",
             err=True,
@@ -132,7 +134,7 @@ class _Run:
         except BaseException as failure:  # noqa: BLE001 - raised again on the main thread
             self._failure = failure
         finally:
-            self._ended.set()
+            os.write(self._wake_writer, b"e")
 
     def _host(self) -> None:
         from falcopy_sdk.cli.plugins import load
@@ -151,6 +153,6 @@ class _Run:
                 self._stage = "open"
                 with plugin.open(self._params) as instance:
                     self._stage = "next_batch"
-                    for event in instance.events(self._limit, stop=self._stop.is_set):
+                    for event in instance.events(self._limit, stop=lambda: self._stopping):
                         self._printer.print(plugin, event)
                     self._stage = "close"
