@@ -26,7 +26,7 @@ from falcopy_sdk.testing.eventhubs.amqp.performatives import (
     Transfer,
 )
 from falcopy_sdk.testing.eventhubs.amqp.sasl import SaslInit, SaslMechanisms, SaslOutcome
-from falcopy_sdk.testing.eventhubs.amqp.types import Array, Described, Symbol, ULong
+from falcopy_sdk.testing.eventhubs.amqp.types import Array, Described, Symbol, Timestamp, ULong
 
 if TYPE_CHECKING:
     from falcopy_sdk.testing.eventhubs import EmulatorThread
@@ -247,6 +247,24 @@ def test_a_token_is_forgotten_at_the_time_it_carries(wire: Any, hub: str) -> Non
         assert client.request("$cbs", "a.b.c", fields, 10).application_properties
         client.attach(wire.reader("r", 0, hub))
         assert condition(client.expect(Detach)) == "amqp:unauthorized-access"
+
+
+def test_a_link_outlives_a_token_that_was_renewed(wire: Any, hub: str) -> None:
+    with wire.connect() as client:
+        client.open()
+        client.begin()
+        for handle, seconds in enumerate((1, 60)):
+            fields = {
+                "operation": "put-token",
+                "type": "jwt",
+                "name": f"sb://x/{hub}",
+                "expiration": Timestamp(int(time.time() + seconds) * 1000),
+            }
+            client.request("$cbs", "a.b.c", fields, 10 + 2 * handle)
+        client.attach(wire.reader("r", 0, hub))
+        client.socket.settimeout(1.2)
+        with pytest.raises(TimeoutError):
+            client.receive()
 
 
 def test_a_revoked_key_is_no_longer_good(wire: Any) -> None:

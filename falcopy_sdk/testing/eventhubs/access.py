@@ -14,8 +14,11 @@ import time
 from typing import NamedTuple
 from urllib.parse import parse_qs, quote_plus, unquote_plus, urlsplit
 
+from .amqp.types import Timestamp
+
 SAS_TYPE = "servicebus.windows.net:sastoken"
 JWT_TYPE = "jwt"
+_JWT_LIFETIME = 3600
 _SAS_PREFIX = "SharedAccessSignature "
 
 
@@ -62,7 +65,8 @@ class Policy:
             kind: The request's ``type``: `SAS_TYPE` or `JWT_TYPE`.
             token: The request's body.
             audience: The request's ``name``: a URI.
-            expiration: The request's ``expiration``, seconds since the epoch, for a JWT.
+            expiration: The request's ``expiration``, for a JWT: a timestamp, or seconds since the
+                epoch.
         """
         if not isinstance(token, str) or not token:
             return Verdict(400, "The token must be a non-empty string.")
@@ -70,8 +74,10 @@ class Policy:
             return self._check_sas(token, audience)
         if kind == JWT_TYPE:
             # Only Microsoft Entra ID could check the signature: any token passes.
-            expires = float(expiration) if isinstance(expiration, int) else time.time() + 3600
-            return _timed(expires)
+            if not isinstance(expiration, int):
+                return _timed(time.time() + _JWT_LIFETIME)
+            # The Azure client sends a timestamp, which counts milliseconds.
+            return _timed(expiration / 1000 if isinstance(expiration, Timestamp) else expiration)
         return Verdict(400, f"The token type '{kind}' is not supported.")
 
     def _check_sas(self, token: str, audience: str) -> Verdict:

@@ -249,8 +249,9 @@ class Connection(Wire):
     def close(self, error: AmqpError | None) -> None:
         """Close the connection, with an error from the emulator's side or as the client asked."""
         if self.closing:
-            # What is wrong after the emulator's close is wrong with the client's answer to it.
-            self.abort()
+            # What the client says to the emulator's close is of no interest, right or wrong.
+            if error is None:
+                self.abort()
             return
         self._drop_sessions()
         if error is not None:

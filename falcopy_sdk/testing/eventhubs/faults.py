@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from .amqp import conditions
 from .amqp.conditions import AmqpError
-from .rules import LinkTraits, Rule, TokenRule
+from .rules import LinkTraits, Rule, TokenRule, check_traits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,7 @@ class Faults:
         Returns:
             How many there were.
         """
-        links = tuple(self._links(traits))
+        links = tuple(self._links(check_traits(traits)))
         for link in links:
             link.detach(AmqpError(condition, description))
         return len(links)
@@ -118,7 +118,7 @@ class Faults:
         Returns:
             The order, to withdraw it.
         """
-        return self._order(Rule(manner, traits, condition, description, times))
+        return self._order(Rule(manner, check_traits(traits), condition, description, times))
 
     def reject_events(
         self,
@@ -129,12 +129,14 @@ class Faults:
         **traits: Unpack[LinkTraits],
     ) -> Rule:
         """Reject what producers send; a batch counts once."""
+        check_traits(traits)
         return self._order(
             Rule("reject", {"kind": "producer", **traits}, condition, description, times)
         )
 
     def hold_events(self, **traits: Unpack[LinkTraits]) -> Rule:
         """Deliver no events; links, heartbeats and management stay as they are."""
+        check_traits(traits)
         return self._order(Rule("hold", {"kind": "consumer", **traits}))
 
     def reject_tokens(

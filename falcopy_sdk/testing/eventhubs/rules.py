@@ -21,6 +21,21 @@ class LinkTraits(TypedDict, total=False):
     link: int
 
 
+def check_traits(traits: LinkTraits) -> LinkTraits:
+    """Return the traits.
+
+    Raises:
+        TypeError: When one is none that links have, which would match no link for ever.
+    """
+    unknown = traits.keys() - LinkTraits.__annotations__.keys()
+    if unknown:
+        raise TypeError(
+            f"links have no trait {', '.join(sorted(unknown))}; "
+            f"they have {', '.join(LinkTraits.__annotations__)}"
+        )
+    return traits
+
+
 @dataclass(slots=True, eq=False)
 class Rule:
     """One standing order about links.
