@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+import sys
 from importlib.metadata import version
 from typing import Any
 
@@ -19,29 +20,36 @@ from falcopy_sdk.exceptions import FalcopyError
 
 __all__ = ["COMMANDS", "main"]
 
-#: In the order of the help text.
-COMMANDS = ("inspect", "run")
+#: In the order of the help text; commands of installed packages come after them (hooks.py).
+COMMANDS = ("build", "inspect", "run")
 
 
 class _LazyGroup(click.Group):
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS, *sorted(set(_given_by_hooks()) - set(COMMANDS))]
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
-            return None
+            return _given_by_hooks().get(name)
         module = importlib.import_module(f"{__name__}.{name}")
         command = getattr(module, name)
         assert isinstance(command, click.Command), f"{module.__name__}.{name}"
         return command
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         """Turns an expected error into one sentence and its exit code, without a traceback."""
         try:
-            return super().invoke(ctx)
+            return super().main(*args, **kwargs)
         except FalcopyError as error:
             click.echo(f"falcopy: {error}", err=True)
-            ctx.exit(error.exit_code)
+            sys.exit(error.exit_code)
+
+
+def _given_by_hooks() -> dict[str, click.Command]:
+    from falcopy_sdk.hooks import manager
+
+    given = manager().hook.falcopy_cli_commands()
+    return {command.name: command for commands in given for command in commands if command.name}
 
 
 @click.group(
