@@ -83,7 +83,8 @@ class DeclarationError(FalcopyError):
         self.fix = fix
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.problem}. Fix: {self.fix}."
+        stop = "" if self.problem.endswith("?") else "."
+        return f"{self.where}: {self.problem}{stop} Fix: {self.fix}."
 
 
 class EventDecodeError(FalcopyError, ValueError):

@@ -81,7 +81,7 @@ def capabilities_of(
     Raises:
         DeclarationError: A method's signature is wrong, or hosts refuse the combination.
     """
-    where = cls.__qualname__
+    where = names.shown(cls)
     for decorator, expected in _PARAMETERS.items():
         if decorator in tags:
             attribute = tags[decorator].attribute

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from falcopy_sdk.declare import names
 from falcopy_sdk.declare.fields import (
@@ -35,8 +34,7 @@ _PROPERTIES: Final = ("hidden", "info", "conversation")
 _DECLARED: Final = (PathField, FunctionField, FieldGroup)
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     """A class attribute that declares something.
 
     Attributes:
@@ -52,8 +50,7 @@ class Attribute:
     local: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """A capability tag and the method that carries it."""
 
     attribute: Attribute
@@ -71,7 +68,7 @@ def collect(cls: type) -> list[Attribute]:
         # All names of the class so far: a mix-in's annotations may use a nested class of it.
         local = {**vars(cls), **vars(holder)}
         for name, value in vars(holder).items():
-            where = f"{holder.__qualname__}.{name}"
+            where = f"{names.shown(holder)}.{name}"
             if isinstance(value, _DECLARED) or tags_of(value) or schema_options(value) is not None:
                 # As with dataclass fields, an override keeps the place of what it overrides.
                 found[name] = Attribute(name, value, where, local)
@@ -174,7 +171,11 @@ def _function(declared: FunctionField, attribute: Attribute) -> FieldSpec:
     argument = ArgumentKind()
     if len(parameters) == 2:
         argument = argument_kind(parameters[1], function, attribute.local, where, by_name=by_name)
-    annotation = declared.type if by_name else return_annotation(function, attribute.local, where)
+    annotation = (
+        declared.type
+        if by_name
+        else return_annotation(function, attribute.local, where, ", or pass type=str")
+    )
     type_, is_list = field_type(annotation, where)
     desc = _desc(declared.options, where, function)
     return _spec(declared.options, where, type_, is_list, desc, argument, function=function)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from falcopy_sdk.declare.names import shown
 from falcopy_sdk.declare.schema import config_spec
 from falcopy_sdk.declare.signature import written
 from falcopy_sdk.declare.tags import schema_options
@@ -31,11 +32,11 @@ def config_of(cls: type[Any], attributes: Sequence[Attribute]) -> ConfigSpec | N
     Raises:
         DeclarationError: There are two, or ``__init__`` does not fit.
     """
-    where = f"{cls.__qualname__}.__init__"
+    where = f"{shown(cls)}.__init__"
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise DeclarationError(
-            cls.__qualname__, f"is abstract: {missing} not implemented", "implement it"
+            shown(cls), f"is abstract: {missing} not implemented", "implement it"
         )
     parameter = _parameter(cls, where)
     nested = [a for a in attributes if schema_options(a.value) is not None]
@@ -59,7 +60,7 @@ def config_of(cls: type[Any], attributes: Sequence[Attribute]) -> ConfigSpec | N
         annotation = resolve(parameter.annotation, cls.__init__, vars(cls), where)
         (config, *others), _ = split_none(annotation)
         if not others and schema_options(config) is not None:
-            return config_spec(config, config.__qualname__, vars(config))
+            return config_spec(config, shown(config), vars(config))
     raise DeclarationError(
         where,
         f"takes `{parameter}`, and the plugin declares no configuration",

@@ -6,9 +6,9 @@ Everything here only records; :mod:`falcopy_sdk.declare.collect` checks it with 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
+from falcopy_sdk.declare.names import shown
 from falcopy_sdk.declare.tags import add_tag
 from falcopy_sdk.exceptions import DeclarationError
 
@@ -17,8 +17,7 @@ __all__ = ["FieldGroup", "FieldOptions", "FunctionField", "MethodField", "PathFi
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
-class FieldOptions:
+class FieldOptions(NamedTuple):
     """What every way of declaring a field shares; unchecked."""
 
     name: str
@@ -29,15 +28,13 @@ class FieldOptions:
     cache: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MethodField:
+class MethodField(NamedTuple):
     """The tag that ``@extract`` leaves on a method."""
 
     options: FieldOptions
 
 
-@dataclass(frozen=True, slots=True)
-class PathField:
+class PathField(NamedTuple):
     """A field found by following keys of ``event.json``; made by ``extract.path``."""
 
     options: FieldOptions
@@ -46,8 +43,7 @@ class PathField:
     null: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionField:
+class FunctionField(NamedTuple):
     """A field computed by a plain function; made by ``extract.function``."""
 
     options: FieldOptions
@@ -55,8 +51,7 @@ class FunctionField:
     type: Any
 
 
-@dataclass(frozen=True, slots=True)
-class FieldGroup:
+class FieldGroup(NamedTuple):
     """Fields declared by one class attribute, in this order; made by ``extract.group``."""
 
     fields: tuple[PathField | FunctionField, ...]
@@ -102,7 +97,7 @@ class _Extract:
             DeclarationError: Used without parentheses.
         """
         if not isinstance(name, str):
-            where = getattr(name, "__qualname__", repr(name))
+            where = shown(name)
             raise DeclarationError(
                 where, "@extract has no field name", f'write @extract("acme.{_leaf(name)}")'
             )

@@ -23,6 +23,7 @@ __all__ = [
     "check_text",
     "check_version",
     "did_you_mean",
+    "shown",
     "version_tuple",
 ]
 
@@ -43,6 +44,12 @@ _SEMVER: Final = re.compile(r"(\d+)\.(\d+)\.(\d+)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z
 _PLAIN_VERSION: Final = re.compile(r"\d+\.\d+\.\d+", re.ASCII)
 # PPM_MAX_NAME_LEN less the NUL: hosts cut longer names, and then refuse the event.
 _ASYNC_NAME_BYTES: Final = 31
+
+
+def shown(thing: object) -> str:
+    """Return the name of a class or function as its author thinks of it, for messages."""
+    name: str = getattr(thing, "__qualname__", type(thing).__name__)
+    return name.rpartition("<locals>.")[2]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -119,7 +126,7 @@ def check_id(where: str, number: object) -> None:
         )
 
 
-def check_version(where: str, what: str, version: object) -> None:
+def check_version(where: str, what: str, version: object, example: str = "0.1.0") -> None:
     """Check a semantic version, ``x.y.z`` with an optional suffix.
 
     Raises:
@@ -129,7 +136,7 @@ def check_version(where: str, what: str, version: object) -> None:
     match = _SEMVER.fullmatch(str(version))
     if not match or any(int(number) >= 2**32 for number in match.group(1, 2, 3)):
         raise DeclarationError(
-            where, f'{what} "{version}" is not of the form x.y.z', f'write {what}="0.1.0"'
+            where, f'{what} "{version}" is not of the form x.y.z', f'write {what}="{example}"'
         )
 
 

@@ -64,14 +64,14 @@ def plugin(
     def declare(cls: C) -> C:
         if not isinstance(cls, type):
             raise DeclarationError(
-                getattr(cls, "__qualname__", repr(cls)), "@plugin is not on a class", "move it"
+                names.shown(cls), "@plugin is on something other than a class", "put it on a class"
             )
-        where = cls.__qualname__
+        where = names.shown(cls)
         _check_identity(where, name, version, description, contact)
         attributes = collect(cls)
         fields = fields_of(attributes)
-        scope = _extract_scope(where, fields, extract_sources, extract_types, event_source)
         capabilities = capabilities_of(cls, fields, tagged(attributes), id=id, own=event_source)
+        scope = _extract_scope(where, fields, extract_sources, extract_types, event_source)
         config = config_of(cls, attributes)
         if capabilities["set_config"] and config is None:
             raise DeclarationError(
@@ -109,7 +109,7 @@ def plugin_spec(cls: type[Any]) -> PluginSpec:
         DeclarationError: The class is not decorated with ``@plugin`` itself.
     """
     spec = getattr(cls, _SPEC, None)
-    where = getattr(cls, "__qualname__", repr(cls))
+    where = names.shown(cls)
     if not isinstance(cls, type) or not isinstance(spec, PluginSpec):
         raise DeclarationError(
             where, "is not a plugin", "decorate the class with @plugin(name=..., version=..., ...)"
@@ -117,7 +117,7 @@ def plugin_spec(cls: type[Any]) -> PluginSpec:
     if spec.cls is not cls:
         raise DeclarationError(
             where,
-            f"derives from the plugin {spec.cls.__qualname__} and is not one itself",
+            f"derives from the plugin {names.shown(spec.cls)} and is not one itself",
             "decorate it with @plugin as well",
         )
     return spec
@@ -161,7 +161,7 @@ def _extract_scope(
 
 def _schema_version(where: str, given: str, types: tuple[int, ...]) -> str:
     if given:
-        names.check_version(where, "event_schema_version", given)
+        names.check_version(where, "event_schema_version", given, _EVENT_SCHEMA)
     if all(number == names.PLUGIN_EVENT for number in types):
         return ""
     return given or _EVENT_SCHEMA

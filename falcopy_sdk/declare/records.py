@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from falcopy_sdk.declare.secret import Secret
 from falcopy_sdk.declare.shapes import Nullable, Path, Problem, Shape, Text
@@ -18,8 +18,7 @@ __all__ = ["REQUIRED", "Entry", "Record", "RefusedError"]
 REQUIRED: Final = object()
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One key of a record.
 
     Attributes:

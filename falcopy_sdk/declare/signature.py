@@ -41,6 +41,15 @@ def written(names: Sequence[str]) -> str:
     return f"({', '.join(names)})"
 
 
+def _written(parameter: inspect.Parameter) -> str:
+    """Write a parameter as in a ``def``; postponed annotations are text, and shown as such."""
+    if isinstance(parameter.annotation, str):
+        bare = parameter.replace(annotation=_EMPTY, default=_EMPTY)
+        default = "" if parameter.default is _EMPTY else f" = {parameter.default!r}"
+        return f"{bare}: {parameter.annotation}{default}"
+    return str(parameter)
+
+
 def parameters_of(
     function: Callable[..., Any], where: str, decorator: str
 ) -> list[inspect.Parameter]:
@@ -66,7 +75,7 @@ def parameters_of(
         else:
             raise DeclarationError(
                 where,
-                f"`{parameter}` cannot be filled: {decorator} passes its arguments by position",
+                f"`{_written(parameter)}` cannot be filled: {decorator} passes by position alone",
                 "name every parameter and give keyword-only ones a default",
             )
     return kept
@@ -137,7 +146,7 @@ def check_count(
     """Check how many parameters a function takes; see :func:`check_method`."""
     parameters = parameters_of(function, where, decorator)
     names = [parameter.name for parameter in parameters]
-    choices = [expected[: len(expected) - left] for left in range(optional + 1)]
+    choices = [expected[: len(expected) - left] for left in range(optional, -1, -1)]
     if len(parameters) not in {len(choice) for choice in choices}:
         forms = " or ".join(written(choice) for choice in choices)
         missing = "" if expected[0] != "self" or "self" in names[:1] else " (self is missing)"
@@ -190,15 +199,23 @@ def argument_kind(
     if optional != has_default or (has_default and parameter.default is not None):
         raise DeclarationError(
             where,
-            f"the argument `{parameter}` is neither required nor optional",
+            f"the argument `{_written(parameter)}` is neither required nor optional",
             _ARGUMENT_FIX,
         )
     is_key = members == (str,)
     return ArgumentKind(is_required=not optional, is_index=not is_key, is_key=is_key)
 
 
-def return_annotation(function: Callable[..., Any], local: Mapping[str, Any], where: str) -> Any:
+def return_annotation(
+    function: Callable[..., Any], local: Mapping[str, Any], where: str, otherwise: str = ""
+) -> Any:
     """Return what a function is annotated to return.
+
+    Args:
+        function: The function.
+        local: Names of the plugin class.
+        where: Class and attribute.
+        otherwise: What else the author may do, ``", or pass type="``.
 
     Raises:
         DeclarationError: There is no such annotation, or it cannot be resolved.
@@ -208,6 +225,6 @@ def return_annotation(function: Callable[..., Any], local: Mapping[str, Any], wh
         raise DeclarationError(
             where,
             "no return annotation, which gives a field its type",
-            "annotate it, for example `-> str | None`",
+            f"annotate it, for example `-> str | None`{otherwise}",
         )
     return resolve(annotation, function, local, where)

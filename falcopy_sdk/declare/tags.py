@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, NamedTuple, TypeVar, overload
 
+from falcopy_sdk.declare.names import shown
 from falcopy_sdk.exceptions import DeclarationError
 
 __all__ = [
@@ -36,8 +36,7 @@ _TAGS: Final = "__falcopy_tags__"
 _SCHEMA: Final = "__falcopy_init_schema__"
 
 
-@dataclass(frozen=True, slots=True)
-class CapabilityTag:
+class CapabilityTag(NamedTuple):
     """A method that serves a capability.
 
     Attributes:
@@ -62,9 +61,10 @@ def add_tag(method: F, tag: object) -> F:
     # The outermost decorator runs last, and stands first.
     tags = (tag, *vars(method).get(_TAGS, ())) if hasattr(method, "__dict__") else None
     if tags is None or isinstance(method, type) or not _is_method(method):
+        kind = "class" if isinstance(method, type) else type(method).__name__
         raise DeclarationError(
-            getattr(method, "__qualname__", type(method).__name__),
-            f"a decorator of methods is on a {type(method).__name__}",
+            shown(method),
+            f"a decorator of methods is on a {kind}",
             "put it on a method of the plugin class",
         )
     setattr(method, _TAGS, tags)
@@ -205,7 +205,7 @@ def async_events(*names: str, sources: tuple[str, ...] = ()) -> Callable[[F], F]
     """
     if len(names) == 1 and callable(names[0]):
         raise DeclarationError(
-            getattr(names[0], "__qualname__", repr(names[0])),
+            shown(names[0]),
             "@async_events has no event names",
             'write @async_events("acme_tick")',
         )
@@ -237,7 +237,7 @@ def init_schema(
     def tag(tagged: C) -> C:
         if not isinstance(tagged, type):
             raise DeclarationError(
-                getattr(tagged, "__qualname__", repr(tagged)),
+                shown(tagged),
                 "@init_schema is not on a class",
                 "put it on a dataclass nested in the plugin class",
             )

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated, Any, Final, NewType, Union, get_args, get_origin
 
+from falcopy_sdk.declare.names import shown
 from falcopy_sdk.declare.spec import FieldType
 from falcopy_sdk.exceptions import DeclarationError
 
@@ -99,12 +100,12 @@ def split_none(annotation: Any) -> tuple[tuple[Any, ...], bool]:
 
 def display(annotation: Any) -> str:
     """Write an annotation as the author would."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__qualname__
-    if get_origin(annotation) in (Union, types.UnionType):
-        return " | ".join(display(member) for member in get_args(annotation))
     if annotation is type(None):
         return "None"
+    if isinstance(annotation, type) and not get_args(annotation):
+        return shown(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return " | ".join(display(member) for member in get_args(annotation))
     return str(annotation).replace("typing.", "")
 
 
