@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import operator
 import sys
 from pathlib import Path
 
 import click
 
-from falcopy_sdk.bundle.target import resolve
-from falcopy_sdk.exceptions import PluginLoadError
+from falcopy_sdk.bundle.project import read_project
+from falcopy_sdk.hooks import find_plugin
 from falcopy_sdk.host import Library
 
 __all__ = ["config_text", "load"]
@@ -27,19 +25,19 @@ def load(plugin: str) -> Library:
     """
     if Path(plugin).is_file():
         return Library.load(plugin)
-    target = resolve(plugin, Path.cwd())
-    folders = [Path.cwd()] if target.project is None else [target.project.folder]
-    for folder in [*folders, *(f / "src" for f in folders)]:
-        if folder.is_dir() and str(folder) not in sys.path:
-            sys.path.insert(0, str(folder))
-    module, _, name = target.ref.partition(":")
-    try:
-        found = operator.attrgetter(name)(importlib.import_module(module))
-    except Exception as error:
-        raise PluginLoadError(
-            f"{target.ref} does not import: {type(error).__name__}: {error}"
-        ) from (error)
-    return Library.from_class(found)
+    here = Path.cwd()
+    if (here / plugin / "pyproject.toml").is_file():
+        project = read_project(here / plugin)
+        _importable(project.folder)
+        return Library.from_class(find_plugin(project.plugin_ref()))
+    _importable(here)
+    return Library.from_class(find_plugin(plugin))
+
+
+def _importable(folder: Path) -> None:
+    for place in (folder / "src", folder):
+        if place.is_dir() and str(place) not in sys.path:
+            sys.path.insert(0, str(place))
 
 
 def config_text(given: str | None) -> str | None:
