@@ -70,6 +70,8 @@ class FieldSpec:
     path: tuple[str, ...] | None = None
     #: With ``path``: the text that a JSON null stands for; None: a null is no value.
     null: str | None = None
+    #: With ``path``: lists on the way are mapped; an index argument picks one element instead.
+    each: bool = False
     #: Name of the method on the plugin class: ``method(self, event[, argument])``.
     method: str | None = None
     #: A plain function: ``function(event[, argument])``.

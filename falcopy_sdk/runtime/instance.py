@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Instance"]
 
-#: What the bridge expects of one field: name, type, is_list, memoised, argument, path, null, call.
+#: What the bridge expects of one field: name, type, is_list, memoised, argument, path, null,
+#: whether lists on the path are mapped, call.
 FieldRow = tuple[
-    str, int, bool, bool, int, tuple[str, ...] | None, str | None, Callable[..., Any] | None
+    str, int, bool, bool, int, tuple[str, ...] | None, str | None, bool, Callable[..., Any] | None
 ]
 
 _ARGUMENT_NONE, _ARGUMENT_KEY, _ARGUMENT_INDEX = range(3)
@@ -85,6 +86,7 @@ class Instance:
             _argument(field.argument),
             field.path,
             field.null,
+            field.each,
             call,
         )
 

@@ -21,14 +21,14 @@ static PyObject *owned_or_null(PyObject *object) {
 
 static int field_init(struct field *field, PyObject *row) {
     PyObject *name, *path, *null, *call;
-    int is_list, cached, argument;
+    int is_list, cached, argument, each;
     unsigned int type;
     if (!PyTuple_Check(row)) {
         PyErr_SetString(PyExc_TypeError, "field_table: every row is a tuple");
         return -1;
     }
-    if (!PyArg_ParseTuple(row, "UIppiOOO", &name, &type, &is_list, &cached, &argument, &path,
-                          &null, &call)) {
+    if (!PyArg_ParseTuple(row, "UIppiOOpO", &name, &type, &is_list, &cached, &argument, &path,
+                          &null, &each, &call)) {
         return -1;
     }
     field->name = PyUnicode_AsUTF8(name);
@@ -40,6 +40,7 @@ static int field_init(struct field *field, PyObject *row) {
     field->cached = cached != 0;
     field->argument = (enum argument_kind)argument;
     field->path = owned_or_null(path);
+    field->each = each != 0;
     field->null = owned_or_null(null);
     field->call = owned_or_null(call);
     if ((field->path == NULL) == (field->call == NULL)) {
@@ -125,7 +126,7 @@ int field_compute(const struct field_table *table, struct field *field, PyObject
     if (needs_json && *json == Py_None) {
         value = Py_NewRef(Py_None);
     } else if (field->path != NULL) {
-        value = path_resolve(table, field, *json);
+        value = path_resolve(table, field, *json, argument);
     } else if (argument == NULL) {
         value = PyObject_CallOneArg(field->call, event);
     } else {

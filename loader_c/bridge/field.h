@@ -23,6 +23,7 @@ struct field {
     bool cached;
     enum argument_kind argument;
     PyObject *path; /* tuple of str, or NULL */
+    bool each;      /* lists on the path are mapped, or indexed by the argument */
     PyObject *null; /* str: what a JSON null on `path` stands for, or NULL */
     PyObject *call; /* callable(event[, argument]), or NULL */
     uint64_t errors;  /* with the GIL; the first one is logged */
@@ -70,6 +71,7 @@ int value_to_cell(const struct field_table *table, const struct field *field, Py
                   struct arena *arena, struct cell *cell);
 
 /* Resolves a declarative field (path.c): a new reference; Py_None: no value; NULL: error. GIL. */
-PyObject *path_resolve(const struct field_table *table, const struct field *field, PyObject *json);
+PyObject *path_resolve(const struct field_table *table, const struct field *field, PyObject *json,
+                       PyObject *argument);
 
 #endif

@@ -7,6 +7,7 @@
 void request_table_init(struct request_table *table) {
     memset(table, 0, sizeof *table);
     for (int i = 0; i < REQUEST_BUCKETS; i++) atomic_init(&table->buckets[i], REQUEST_NONE);
+    for (int i = 0; i < REQUEST_PLAIN; i++) atomic_init(&table->plain[i], REQUEST_NONE);
     atomic_init(&table->count, 0);
     (void)pthread_mutex_init(&table->append, NULL);
 }
@@ -83,12 +84,20 @@ int request_find(struct request_table *table, const struct field *field,
         index = kind == ARGUMENT_INDEX ? asked->arg_index : 0;
         if (kind == ARGUMENT_KEY && key == NULL) return REQUEST_NONE;
     }
+    bool is_plain = kind == ARGUMENT_NONE && asked->field_id < REQUEST_PLAIN;
+    if (is_plain) {
+        int plain = atomic_load_explicit(&table->plain[asked->field_id], memory_order_acquire);
+        if (plain != REQUEST_NONE) return plain;
+    }
     atomic_int *bucket =
         &table->buckets[hash(asked->field_id, kind, key, index) % REQUEST_BUCKETS];
     int head = atomic_load_explicit(bucket, memory_order_acquire);
     int number = find_in(table, head, asked->field_id, kind, key, index);
-    if (number != REQUEST_NONE) return number;
-    return append(table, bucket, asked->field_id, kind, key, index);
+    if (number == REQUEST_NONE) {
+        number = append(table, bucket, asked->field_id, kind, key, index);
+    }
+    if (is_plain) atomic_store_explicit(&table->plain[asked->field_id], number, memory_order_release);
+    return number;
 }
 
 int request_argument(struct request *request, PyObject **argument) {

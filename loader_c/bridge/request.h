@@ -12,7 +12,7 @@
 
 #include "field.h"
 
-enum { REQUEST_LIMIT = 1024, REQUEST_BUCKETS = 256, REQUEST_NONE = -1 };
+enum { REQUEST_LIMIT = 1024, REQUEST_BUCKETS = 256, REQUEST_PLAIN = 512, REQUEST_NONE = -1 };
 
 struct request {
     uint32_t field_id;
@@ -26,6 +26,8 @@ struct request {
 
 struct request_table {
     atomic_uint count;
+    /* By field id, those without an argument: most calls end here. */
+    atomic_int plain[REQUEST_PLAIN];
     atomic_int buckets[REQUEST_BUCKETS];
     struct request requests[REQUEST_LIMIT];
     pthread_mutex_t append;
