@@ -205,15 +205,20 @@ def _path(declared: PathField, attribute: Attribute) -> FieldSpec:
                 f"null={declared.null!r} is for string fields, and this one is {type_.value}",
                 "leave null out",
             )
+    if declared.each and not is_list:
+        raise DeclarationError(
+            where, "each=True gives several values", "write type=list[...], or leave each out"
+        )
     return _spec(
         declared.options,
         where,
         type_,
         is_list,
         _desc(declared.options, where),
-        ArgumentKind(),
+        ArgumentKind(is_index=declared.each),
         path=declared.keys,
         null=declared.null,
+        each=declared.each,
     )
 
 

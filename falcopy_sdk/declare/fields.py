@@ -41,6 +41,7 @@ class PathField(NamedTuple):
     keys: tuple[str, ...]
     type: Any
     null: str | None
+    each: bool
 
 
 class FunctionField(NamedTuple):
@@ -111,6 +112,7 @@ class _Extract:
         desc: str = "",
         type: Any = str,
         null: str | None = None,
+        each: bool = False,
         add_output: bool = False,
         display: str = "",
         properties: tuple[str, ...] = (),
@@ -127,13 +129,16 @@ class _Extract:
             desc: What it holds; not optional.
             type: ``str``, ``int``, ``bool``, ``datetime``, ``timedelta``, ... or a list of one.
             null: For a string field: the text that a JSON null stands for.
+            each: For a list field: a list on the way is followed through each of its elements, one
+                value for every element that has it; an index in rules, ``field[2]``, follows that
+                element only. False: only objects are on the way, and the value itself is the list.
             add_output: See :meth:`__call__`.
             display: See :meth:`__call__`.
             properties: See :meth:`__call__`.
             cache: See :meth:`__call__`.
         """
         options = FieldOptions(name, desc, add_output, display, properties, cache)
-        return PathField(options, keys, type, null)
+        return PathField(options, keys, type, null, each)
 
     def function(
         self,
