@@ -1,6 +1,6 @@
 """Prints what the plugin costs, beside what it is compared with, measured in one run.
 
-    python tests/bench/bench.py [libk8saudit-aks.so]
+    python tests/bench [libk8saudit-aks.so]
 
 Ratios count, not absolute figures: both sides of each were measured on the same machine within
 the same minute. Budgets are those of docs/architecture.md.
