@@ -205,6 +205,9 @@ def _write(
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
         with partial.open("w+b") as file:
             with loader.open("rb") as source:
                 shutil.copyfileobj(source, file)
@@ -219,5 +222,12 @@ def _write(
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise BuildError(f"{path} cannot be written: {error.strerror}") from error
+        raise _unwritable(path, error) from error
     return size, sha256
+
+
+def _unwritable(path: Path, error: OSError) -> BuildError:
+    return BuildError(
+        f"{path} cannot be written: {error.strerror} ({error.filename or path}). "
+        "Name another file with -o, or make room."
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from falcopy_sdk.bundle import cache
 from falcopy_sdk.exceptions import BuildError
 
 if TYPE_CHECKING:
@@ -31,16 +33,34 @@ class Rejected:
 def compile_tree(root: Path, interpreter: Interpreter) -> tuple[Rejected, ...]:
     """Replaces each ``x.py`` below ``root`` by ``x.pyc``.
 
-    File names in tracebacks are relative to the bundle. Docstrings and assertions stay.
+    File names in tracebacks are relative to the bundle. Docstrings and assertions stay. What an
+    earlier build has compiled, from the same bytes by the same Python, comes from the user's cache.
 
     Raises:
         BuildError: the compiler failed.
     """
-    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.py"))
+    store = cache.Store("bytecode")
+    made_by = f"{interpreter.version}\0{hashlib.sha256(_WORKER.read_bytes()).hexdigest()}"
+    missing: dict[str, str] = {}
+    for source in sorted(root.rglob("*.py")):
+        relative = source.relative_to(root).as_posix()
+        text = source.read_bytes()
+        key = hashlib.sha256(f"{made_by}\0{relative}\0".encode() + text).hexdigest()
+        compiled = store.get(key)
+        if compiled is None:
+            missing[relative] = key
+        else:
+            source.with_suffix(".pyc").write_bytes(compiled)
+            source.unlink()
+    files = list(missing)
     with ThreadPoolExecutor(_WORKERS) as pool:
-        shares = [files[start::_WORKERS] for start in range(_WORKERS)]
-        found = pool.map(lambda share: _compile(root, interpreter, share), shares)
-        return tuple(sorted((r for part in found for r in part), key=lambda r: r.path))
+        shares = [files[start::_WORKERS] for start in range(_WORKERS) if files[start::_WORKERS]]
+        parts = list(pool.map(lambda share: _compile(root, interpreter, share), shares))
+    rejected = {file.path: file for part in parts for file in part}
+    for relative, key in missing.items():
+        if relative not in rejected:
+            store.put(key, (root / f"{relative}c").read_bytes())
+    return tuple(rejected[path] for path in sorted(rejected))
 
 
 def _compile(root: Path, interpreter: Interpreter, files: list[str]) -> list[Rejected]:

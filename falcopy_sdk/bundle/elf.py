@@ -18,7 +18,15 @@ from falcopy_sdk.exceptions import BuildError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["GLIBC_LIBRARIES", "DynamicSymbol", "SharedLibrary", "glibc_floor", "is_elf", "read"]
+__all__ = [
+    "GLIBC_LIBRARIES",
+    "DynamicSymbol",
+    "SharedLibrary",
+    "glibc_floor",
+    "is_elf",
+    "is_loadable",
+    "read",
+]
 
 #: The libraries that are part of glibc itself. They come from the host: a process can have one
 #: glibc only (the dynamic loader is part of it).
@@ -51,6 +59,8 @@ _GLIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 # elf.h: Elf64_Sym, and the low 15 bits of a version index (the top bit hides a definition).
 _SYMBOL = struct.Struct("<IBBHQQ")
 _VERSION_INDEX = 0x7FFF
+_ET_EXEC, _ET_DYN = 2, 3
+_MACHINES = {"x86_64": 62, "aarch64": 183}
 _STB_LOCAL, _STB_WEAK = 0, 2
 
 
@@ -98,6 +108,19 @@ def is_elf(path: Path) -> bool:
         return file.read(4) == b"\x7fELF"
 
 
+def is_loadable(path: Path, machine: str) -> bool:
+    """Whether the dynamic loader of that machine would take the file.
+
+    Object files and libraries for other machines are data to a bundle.
+    """
+    if not is_elf(path):
+        return False
+    with path.open("rb") as file:
+        header = file.read(20)
+    kind, target = struct.unpack_from("<HH", header.ljust(20, b"\0"), 16)
+    return kind in {_ET_EXEC, _ET_DYN} and target == _MACHINES[machine]
+
+
 def read(path: Path) -> SharedLibrary:
     """Reads a 64-bit little-endian shared object.
 
@@ -119,6 +142,8 @@ def _read(path: Path, elf: ELFFile) -> SharedLibrary:
             f"{path}: a {elf.elfclass}-bit ELF file; plugins are built for 64-bit little-endian "
             "machines only."
         )
+    if elf.num_sections() == 0:
+        raise BuildError(f"{path}: has no section headers, without which it cannot be edited.")
     tags: dict[str, list[str]] = {
         "DT_NEEDED": [],
         "DT_SONAME": [],

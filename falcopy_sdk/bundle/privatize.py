@@ -128,7 +128,7 @@ def _collect(root: Path, libpython: Path, machine: str) -> _Closure:
     target = root / "lib"
     target.mkdir(exist_ok=True)
     # Where a library came from is where its own needs are looked up.
-    origins = {path: path for path in sorted(root.rglob("*")) if elf.is_elf(path)}
+    origins = {path: path for path in sorted(root.rglob("*")) if elf.is_loadable(path, machine)}
     origins[_copy(libpython, target, closure)] = libpython
     waiting = list(origins)
     while waiting:

@@ -1,0 +1,1 @@
+"""A plugin that tells which libraries its Python runs with."""
