@@ -49,7 +49,7 @@ def checked_config(
         text = json.dumps(config)
     if schema is None:
         return text
-    from jsonschema import SchemaError
+    from jsonschema.exceptions import SchemaError
     from jsonschema.validators import Draft7Validator, validator_for
 
     text = text or "{}"
@@ -65,12 +65,26 @@ def checked_config(
         raise LibraryError(
             f"{where}: get_init_schema is no JSON Schema: {error.message}"
         ) from error
-    errors = sorted(
-        validator(dict(schema)).iter_errors(document), key=lambda e: list(map(str, e.path))
-    )
-    if errors:
-        raise ConfigError([_sentence(error) for error in errors])
+    errors = validator(dict(schema)).iter_errors(document)
+    problems = {_sentence(cause) for error in errors for cause in _causes(error)}
+    if problems:
+        raise ConfigError(sorted(problems))
     return text
+
+
+def _causes(error: ValidationError) -> list[ValidationError]:
+    """Of a choice (anyOf, oneOf): the errors of the one alternative that was meant."""
+    alternatives: dict[Any, list[ValidationError]] = {}
+    for inner in error.context or ():
+        alternatives.setdefault(inner.relative_schema_path[0], []).append(inner)
+    meant = [
+        inners
+        for inners in alternatives.values()
+        if not any(i.validator == "type" and not i.relative_path for i in inners)
+    ]
+    if len(meant) != 1:
+        return [error]
+    return [cause for inner in meant[0] for cause in _causes(inner)]
 
 
 def _sentence(error: ValidationError) -> str:
