@@ -1,0 +1,122 @@
+"""Every field over many events: what a host gets, against the rules in other words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from falcopy_sdk.host import Library
+
+from . import corpus
+from .audit_plugin import AuditLines
+from .oracle import expected
+from .test_fields_declared import FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from falcopy_sdk.host import Plugin
+
+EVENTS = corpus.events(2400)
+#: ka.uri.param has its own tests, against Go's answers.
+KEYS = {
+    "ka.uri.param": (),
+    "ka.req.binding.subject.has_name": ("a",),
+    "ka.req.volume.hostpath": ("/etc", "/var/*"),
+}
+INDEXES = (None, 1)
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[Plugin]:
+    with Library.from_class(AuditLines) as library, library.init() as plugin:
+        yield plugin
+
+
+def questions() -> list[tuple[str, str, Any, bool]]:
+    """What is asked, field, argument, list or not."""
+    asked: list[tuple[str, str, Any, bool]] = []
+    for field in FIELDS:
+        arguments: tuple[Any, ...] = (None,)
+        if field.argument.is_key:
+            arguments = KEYS[field.name]
+        elif field.argument.is_index:
+            arguments = INDEXES
+        for argument in arguments:
+            text = field.name if argument is None else f"{field.name}[{argument}]"
+            asked.append((text, field.name, argument, field.is_list))
+    return asked
+
+
+QUESTIONS = questions()
+
+
+def test_every_field_of_every_event_is_as_the_rules_say(loaded: Plugin) -> None:
+    with_value: Counter[str] = Counter()
+    for decoded in EVENTS:
+        event = loaded.event(orjson.dumps(decoded))
+        for text, name, argument, _ in QUESTIONS:
+            value = loaded.extract(event, text)
+            if value != expected(decoded, name, argument):
+                pytest.fail(f"{text} is {value!r} in {orjson.dumps(decoded).decode()}")
+            with_value[text] += value is not None
+    assert [text for text, *_ in QUESTIONS if not 0 < with_value[text] < len(EVENTS)] == []
+
+
+KEYS_IN_EVENTS = sorted(
+    {"auditID", "user", "username", "requestURI", "sourceIPs", "annotations"}
+    | {"requestObject", "spec", "securityContext", "runAsUser", "capabilities", "add"}
+    | {"containers", "initContainers", "ephemeralContainers", "name", "image", "command", "args"}
+    | {"ports", "hostPort", "containerPort", "volumes", "hostPath", "path", "rules", "verbs"}
+    | {"subjects", "kind", "namespace", "groups", "objectRef", "resource", "subresource"}
+    | {"responseObject", "metadata"}
+)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8)
+    | st.sampled_from(("pods", "User", "ServiceAccount", "/x?a=b", "/x?a=%zz")),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(KEYS_IN_EVENTS) | st.text(max_size=4), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+SHAPED = st.fixed_dictionaries(
+    {"auditID": JSON},
+    optional={
+        "requestObject": JSON
+        | st.fixed_dictionaries(
+            {"spec": JSON | st.fixed_dictionaries({"containers": JSON, "volumes": JSON})}
+        )
+        | st.fixed_dictionaries({"rules": JSON, "subjects": JSON}),
+        "requestURI": JSON,
+        "objectRef": JSON,
+        "user": JSON,
+        "sourceIPs": JSON,
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(event=JSON | SHAPED)
+def test_no_json_makes_a_field_fail_or_change_its_type(loaded: Plugin, event: Any) -> None:
+    seen = loaded.event(orjson.dumps(event))
+    for text, _, _, is_list in [*QUESTIONS, ("ka.uri.param[a]", "", "a", False)]:
+        value = loaded.extract(seen, text)
+        if value is None:
+            continue
+        assert isinstance(event, dict)
+        assert "auditID" in event
+        if is_list:
+            assert value
+            assert all(type(entry) is str for entry in value)
+        else:
+            assert type(value) is str
