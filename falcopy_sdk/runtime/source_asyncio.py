@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
 from falcopy_sdk.runtime.logs import bound_to
-from falcopy_sdk.runtime.source import Normalizer, Outage, logger
+from falcopy_sdk.runtime.source import FAILURES, Normalizer, Outage, logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -124,7 +124,7 @@ class AsyncioDriver:
                     async for item in items:
                         await self._publish(item)
                 return
-            except Exception as error:  # noqa: BLE001 - the author's error, sorted by its class
+            except FAILURES as error:
                 await asyncio.sleep(self._outage.delay_after(error))
 
     async def _publish(self, item: object) -> None:
@@ -158,7 +158,7 @@ class AsyncioDriver:
             result = callback()
             if inspect.isawaitable(result):
                 await result
-        except Exception:  # noqa: BLE001 - the author's, told and passed over
+        except FAILURES:
             logger.exception("a callback for delivered events failed")
 
     async def _finish_callbacks(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from falcopy_sdk.exceptions import SourceEnd
 from falcopy_sdk.runtime import _bridge
 from falcopy_sdk.runtime.logs import bound_to
-from falcopy_sdk.runtime.source import Normalizer, Outage, logger
+from falcopy_sdk.runtime.source import FAILURES, Normalizer, Outage, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,7 +96,7 @@ class ThreadDriver:
                         if self._feed.closing:
                             return
                 return
-            except Exception as error:  # noqa: BLE001 - the author's error, sorted by its class
+            except FAILURES as error:
                 self._wait(self._outage.delay_after(error))
 
     def _publish(self, item: object) -> None:
@@ -119,7 +119,7 @@ class ThreadDriver:
         for callback in self._feed.take_delivered():
             try:
                 callback()
-            except Exception:  # noqa: BLE001 - the author's, told and passed over
+            except FAILURES:
                 logger.exception("a callback for delivered events failed")
 
     def _drain(self) -> None:
