@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-#: In a bundle's ZIP: what the build wrote about its contents.
-_MANIFEST = "falcopy.json"
+#: Of the manifest, what people are shown; --json has all of it.
+_SHOWN = ("python", "machine", "sdk", "packages", "system_libraries")
 #: Parts of it that the text has elsewhere or that are too long for it.
 _SHOWN_APART = frozenset({"files", "format", "glibc_floor", "plugin"})
 
@@ -107,12 +107,13 @@ def _field(field: FieldInfo) -> dict[str, Any]:
 
 
 def _bundle(file: Path, image: Image) -> dict[str, Any]:
+    from falcopy_sdk.bundle import manifest
     from falcopy_sdk.exceptions import BundleFormatError
 
     try:
         with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
-            manifest = json.loads(archive.read(_MANIFEST))
+            contents = json.loads(archive.read(manifest.NAME))
     except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise BundleFormatError(
             f"{file}: its payload is damaged ({error}); build or download it again"
@@ -122,7 +123,7 @@ def _bundle(file: Path, image: Image) -> dict[str, Any]:
         "payload_sha256": image.payload_sha256,
         "payload_size": image.payload_size,
         "files": len(names),
-        "manifest": manifest,
+        "manifest": contents,
     }
 
 
