@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from k8saudit_aks.client import StartingPositions
     from k8saudit_aks.config import HubSettings
     from k8saudit_aks.log import ClientLog
+    from k8saudit_aks.stats import Stats
     from k8saudit_aks.timing import Timing
 
 __all__ = ["Receiver"]
@@ -46,11 +47,12 @@ class Receiver:
         partitions: dict[str, Partition],
         take: Callable[[Partition, list[HubEvent]], Awaitable[None]],
         client_log: ClientLog,
+        stats: Stats,
     ) -> None:
         """``take`` is awaited with each batch; it may wait as long as the host is behind."""
         self._hub, self._timing, self._store = hub, timing, store
         self._partitions, self._take = partitions, take
-        self._client_log = client_log
+        self._client_log, self._stats = client_log, stats
         self._trouble: Unavailable | None = None
 
     async def run(
@@ -155,6 +157,7 @@ class Receiver:
         if not events:
             return
         fresh = [event for event in map(_cut, events) if not partition.is_repeat(event)]
+        self._stats.repeats += len(events) - len(fresh)
         if fresh:
             partition.waiting = True
             try:

@@ -184,7 +184,13 @@ class LiveStream:
                     self._hub, self._positions, self._timing.look_up
                 )
                 receiver = Receiver(
-                    self._hub, self._timing, store, self._partitions, self._take, client_log
+                    self._hub,
+                    self._timing,
+                    store,
+                    self._partitions,
+                    self._take,
+                    client_log,
+                    self._stats,
                 )
                 await receiver.run(self._positions, self._say, receiving, before_close)
             except Unavailable as trouble:

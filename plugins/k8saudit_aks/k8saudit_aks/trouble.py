@@ -50,6 +50,11 @@ def explain(error: BaseException, hub: HubSettings) -> str:
         )
     if "not-found" in first or "404" in first:
         return f"{where} has no event hub {hub.hub}; check event_hub_name"
+    if "CERTIFICATE_VERIFY_FAILED" in first:
+        return (
+            f"{where} has a certificate that is not trusted ({first}); if a proxy replaced it, "
+            "name a file with its authority in the environment variable SSL_CERT_FILE"
+        )
     if isinstance(error, TimeoutError):
         return f"{where} did not answer in time; check network and firewall"
     return f"{where}: {first}"

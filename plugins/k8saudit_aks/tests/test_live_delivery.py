@@ -289,3 +289,32 @@ def test_secrets_of_the_configuration_are_in_no_log_line(
     asyncio.run(run())
     assert logged("refused the credentials")
     assert not logged("VG9wU2VjcmV0S2V5")
+
+
+def test_two_hosts_with_one_container_share_the_partitions_and_lose_nothing(
+    live: Live, container: Any, eventually: Any
+) -> None:
+    async def run() -> None:
+        async with (
+            Emulator({"audit": PARTITIONS}) as emulator,
+            live(emulator, **container.config()) as first,
+        ):
+            sent = fill(emulator, range(20))
+            await first.until(lambda host: set(host.ids) == set(sent))
+            async with live(emulator, **container.config()) as second:
+                number = 20
+                async with asyncio.timeout(40):
+                    while len(second.ids) < 5:
+                        sent += fill(emulator, range(number, number + 1))
+                        number += 1
+                        await asyncio.sleep(0.3)
+                # Taking its share stopped neither: the first one has the rest.
+                before = len(first.ids)
+                sent += fill(emulator, range(number, number + 5))
+                number += 5
+                await first.until(lambda host: len(host.ids) >= before + 5)
+            # The second has left: the first takes over what it had.
+            sent += fill(emulator, range(number, number + 5))
+            await eventually(lambda: {*first.ids, *second.ids} == set(sent), 40)
+
+    asyncio.run(run())
