@@ -70,6 +70,7 @@ class RawClient:
 
     def __init__(self, port: int, idle_time_out: int | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = FrameBuffer(1024 * 1024)
         self.idle_time_out = idle_time_out
         self.beats = 0

@@ -64,7 +64,13 @@ def test_it_tells_the_connection_string_serves_obeys_and_ends_on_a_signal(
             told = order(process, do="witness")["result"]
             assert told["hubs"]["audit"] == {"0": 0, "1": 1}
             assert told["internal_errors"] == []
+        # A bare socket: the Azure client leaks its own when the service resets it.
+        with socket.create_connection(("127.0.0.1", ready["port"]), timeout=5) as client:
+            while order(process, do="witness")["result"]["connections"] != 1:
+                pass
             assert order(process, do="abort_connections") == {"ok": True, "result": 1}
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
         assert order(process, do="append", hub="audit", bodies=["a", "b"], partition="1") == {
             "ok": True,
             "result": [1, 2],
