@@ -52,6 +52,7 @@ class Plugin:
         self.tables = TableHost(self._owner)
         self._fields = {field.name: field for field in facts.fields}
         self._requests: dict[str, FieldRequest] = {}
+        self._sources = {name: self._sources_of(name) for name in ("extract", "parse")}
         self._instance: Instance | None = None
         self._state: Any = ffi.NULL
         self._closed = False
@@ -181,7 +182,7 @@ class Plugin:
                     )
                 if count[0]:
                     return frozenset(found[i] for i in range(count[0]))
-        sources = self._sources_of(capability)
+        sources = self._sources[capability]
         return None if sources is None or "syscall" in sources else frozenset({PLUGIN_EVENT_CODE})
 
     def _sources_of(self, capability: str) -> frozenset[str] | None:
@@ -193,7 +194,7 @@ class Plugin:
     def _sees(self, event: HostEvent, capability: str, types: frozenset[int] | None) -> bool:
         if types is not None and event.type not in types:
             return False
-        sources = self._sources_of(capability)
+        sources = self._sources[capability]
         return bool(event.source) and (sources is None or event.source in sources)
 
     def event(self, data: bytes, *, ts: int | None = None, num: int = 1) -> HostEvent:

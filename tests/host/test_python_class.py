@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
+from typing import Any
 
 import pytest
 
-from falcopy_sdk import Event, Secret, extract, init_schema, plugin, source
+from falcopy_sdk import Event, Secret, async_events, extract, init_schema, plugin, source
 from falcopy_sdk.exceptions import ConfigError, DeclarationError, PluginFailedError
 from falcopy_sdk.host import Capability, Library, encode_plugin_event, foreign_event
 from falcopy_sdk.host.probes import probe_string_lifetime, probe_value_offsets
@@ -123,3 +124,34 @@ def test_a_wrong_configuration_is_refused_without_telling_the_secret(library: Li
 def test_a_class_that_is_no_plugin_is_refused() -> None:
     with pytest.raises(DeclarationError):
         Library.from_class(int)
+
+
+@plugin(
+    name="ticking",
+    id=998,
+    version="0.1.0",
+    event_source="ticking",
+    description="A source and asynchronous events",
+    contact="https://example.org",
+)
+class Ticking:
+    @source
+    def events(self) -> Iterator[Event]:
+        yield Event(b"early", ts=10)
+        yield Event(b"late", ts=30)
+
+    @async_events("tick")
+    def ticks(self, emit: Any) -> None:
+        emit("tick", b"between", ts=20)
+
+
+def test_async_events_are_merged_by_time_and_the_rest_stays_in_order() -> None:
+    with Library.from_class(Ticking) as library, library.init() as made, made.open() as instance:
+        # The source ends for good once its events are out, so wait for the tick first.
+        queue = instance._async
+        assert queue is not None
+        tick = queue.pop(timeout=30)
+        assert tick is not None
+        queue.push(foreign_event(tick).pointer)
+        seen = [(event.num, event.ts, event.data) for event in instance.events()]
+    assert seen == [(1, 10, b"early"), (2, 20, b"between"), (3, 30, b"late")]
