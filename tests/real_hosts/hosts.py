@@ -15,9 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from .chroot import FILES, Chroot, Finished, copy_alone
 
+#: Where Stratoshark looks for Falco plugins, under the home folder.
+PLUGIN_FOLDER = ".local/lib/stratoshark/plugins/falco"
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Sequence
+
+
+#: Where Stratoshark looks for Falco plugins, under the home folder.
+STRATOSHARK_PLUGINS = ".local/lib/stratoshark/plugins/falco"
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ class Strato:
 
     def read(self, plugins: Sequence[Plugin], capture: str, fields: Sequence[str]) -> Finished:
         """Dissects a capture in the test's folder."""
-        folder = self.files / ".local/lib/stratoshark/plugins/falco"
+        folder = self.files / STRATOSHARK_PLUGINS
         if not folder.exists():
             for number, plugin in enumerate(plugins):
                 # A folder for each plugin is not searched: the names must differ.
@@ -134,7 +141,8 @@ class Strato:
         command = ["strato", "-r", f"{FILES}/{capture}", "-T", "json"]
         for field in fields:
             command += ["-e", field]
-        return self.chroot.run(command, self.files)
+        # Every entry of the plugin folder is taken for a plugin: nothing is unpacked there.
+        return self.chroot.run(command, self.files, env={"FALCOPY_CACHE_DIR": "/tmp"})
 
 
 def dissected(output: str) -> list[dict[str, str]]:
