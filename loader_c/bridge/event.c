@@ -58,6 +58,23 @@ ss_plugin_event *event_new_async(uint64_t ts, const char *name, const void *data
     return (ss_plugin_event *)(void *)bytes;
 }
 
+/*
+ * Stratoshark 0.9 (packet-falco-events.c, dissect_falco_events) rebuilds the events of a capture
+ * for extraction. For all but three plugins it leaves the parameter lengths and the plugin id in
+ * front of the payload and then writes them once more: 12 bytes too many, which a real payload
+ * could only have by telling its own length and the same plugin id.
+ */
+static uint32_t repeated_prefix(const unsigned char *bytes, uint32_t len) {
+    enum { PREFIX = PLUGIN_EVENT_PAYLOAD_OFFSET - HEADER };
+    if (len < PLUGIN_EVENT_PAYLOAD_OFFSET + PREFIX) return 0;
+    uint32_t outer[3], inner[3];
+    memcpy(outer, bytes + HEADER, sizeof outer);
+    memcpy(inner, bytes + PLUGIN_EVENT_PAYLOAD_OFFSET, sizeof inner);
+    bool repeated = inner[0] == sizeof(uint32_t) && inner[1] == outer[1] - PREFIX &&
+                    inner[2] == outer[2] && inner[2] != 0;
+    return repeated ? PREFIX : 0;
+}
+
 const void *event_payload(const ss_plugin_event *event, uint32_t *size) {
     const unsigned char *bytes = (const unsigned char *)event;
     ss_plugin_event header;
@@ -65,7 +82,7 @@ const void *event_payload(const ss_plugin_event *event, uint32_t *size) {
     uint32_t start = HEADER;
     uint32_t name_size = 0;
     if (header.type == PLUGIN_EVENT && header.nparams >= 2) {
-        start = PLUGIN_EVENT_PAYLOAD_OFFSET;
+        start = PLUGIN_EVENT_PAYLOAD_OFFSET + repeated_prefix(bytes, header.len);
     } else if (header.type == ASYNC_EVENT && header.nparams >= 3 && header.len >= ASYNC_NAME) {
         memcpy(&name_size, bytes + HEADER + sizeof(uint32_t), sizeof name_size);
         start = ASYNC_NAME;
