@@ -29,7 +29,7 @@ __all__ = ["K8sAuditAks"]
     version="0.7.0",
     event_source="k8s_audit",
     description="Kubernetes audit events of AKS clusters, streamed from Azure Event Hubs",
-    contact="https://github.com/falcosecurity/plugins",
+    contact="The falcopy developers",
 )
 class K8sAuditAks(KubernetesAuditFields):
     """Takes the place of the Go plugin of the same name: same id, source, fields and keys."""
