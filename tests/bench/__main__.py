@@ -98,6 +98,7 @@ def row(name: str, measured: str, compared: str, ratio: str, budget: str) -> Non
 def bench_fields(folder: Path, library: Path, stub: Path, driver: Path) -> None:
     """Field calls and the source thread's share, against a C stub and orjson."""
     import audit
+
     from falcopy_sdk import plugin_spec
 
     order = [f.name for f in plugin_spec(audit.Audit).fields]
@@ -162,8 +163,9 @@ def bench_bundle(driver: Path, bundle: Path, folder: Path) -> None:
     replay.write_bytes((audit.EVENT + b"\n") * (EVENTS + 4096))
     env = {"FALCOPY_CACHE_DIR": str(folder / "cache")}
     Path(env["FALCOPY_CACHE_DIR"]).mkdir()
-    from falcopy_sdk.declare.plugin import plugin_spec
     from k8saudit_aks.plugin import K8sAuditAks
+
+    from falcopy_sdk.declare.plugin import plugin_spec
 
     fields = field_arguments(audit.FIELDS, [f.name for f in plugin_spec(K8sAuditAks).fields])
     first = drive(driver, bundle, config, f"file://{replay}", 1, fields, **env)
