@@ -53,6 +53,9 @@ skipped |
 | `ka.req.volume.hostpath[]` | an empty key ends Falco | no value |
 | JSON text of objects, arrays and odd numbers | as spelled in the event | escapes and numbers \
 may be normalised (`1e3` is `1000.0`), a repeated key keeps its last value |
+| events that are not strict JSON (`NaN`, control characters or half a surrogate pair in a string, \
+bytes that are not UTF-8) | mostly read | not read; no API server writes them |
+| an array payload with one bad element | dropped whole | that element is dropped |
 | any input that makes the Go plugin panic | Falco ends | no value |
 """
 

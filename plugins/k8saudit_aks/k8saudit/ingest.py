@@ -76,7 +76,8 @@ def records(
         except orjson.JSONDecodeError as error:
             on_rejected(Rejected.NOT_JSON, str(error))
             return
-    for candidate in _candidates(payload, on_rejected):
+    single = type(payload) is dict and payload.get("kind") == "Event"
+    for candidate in (payload,) if single else _candidates(payload, on_rejected):
         event = _event(candidate, max_event_size, on_rejected)
         if event is not None:
             yield event

@@ -65,9 +65,7 @@ def get(value: Any, *keys: str) -> Any:
     return value
 
 
-def walk(
-    value: Any, keys: tuple[str, ...], index: int | None = None, start: int = 0
-) -> list[Any] | None:
+def walk(value: Any, keys: tuple[str, ...], index: int | None = None) -> list[Any] | None:
     """Follow ``keys`` through objects and arrays.
 
     Before each key, an array without an index is mapped: the rest of the path is applied to each
@@ -79,20 +77,18 @@ def walk(
         value: Where to start.
         keys: The path.
         index: Of the element to follow in each array crossed.
-        start: How many leading keys to leave out.
 
     Returns:
         The values found and the holes, in document order; None if the path is missing: a member
         that does not exist and no array before it, or an index beyond the array.
     """
-    for position in range(start, len(keys)):
+    for position, key in enumerate(keys):
         if type(value) is list:
             if index is None:
                 return _map(value, keys, position)
             if not 0 <= index < len(value):
                 return None
             value = value[index]
-        key = keys[position]
         if key:
             if type(value) is not dict:
                 return None
@@ -103,14 +99,33 @@ def walk(
 
 
 def _map(array: list[Any], keys: tuple[str, ...], position: int) -> list[Any]:
+    rest = keys[position:]
     found: list[Any] = []
-    for element in _elements(array):
-        rest = walk(element, keys, None, position)
-        if rest is None:
+    for element in array:
+        value = element
+        # A container or volume with objects all the way down, nearly always.
+        for key in rest:
+            if type(value) is not dict or not key:
+                break
+            value = value.get(key, HOLE)
+        else:
+            found.append(value)
+            continue
+        if value is HOLE:
             found.append(HOLE)
         else:
-            found += rest
+            _map_odd(element, rest, found)
     return found
+
+
+def _map_odd(element: Any, keys: tuple[str, ...], found: list[Any]) -> None:
+    """Add what an element of any shape has under ``keys``."""
+    for each in _elements(element) if type(element) is list else (element,):
+        values = walk(each, keys)
+        if values is None:
+            found.append(HOLE)
+        else:
+            found += values
 
 
 def _elements(array: list[Any]) -> Iterator[Any]:
