@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,13 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from azure.storage.blob import BlobServiceClient
+
 ROOT = Path(__file__).parent
+
+#: The account that every Azurite has; its key is public (Azurite's README).
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +57,59 @@ def build_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 def k8saudit_aks_library(build_once: Callable[..., Path]) -> Path:
     """``libk8saudit-aks.so``, as ``falcopy build k8saudit_aks`` makes it."""
     return build_once("libk8saudit-aks.so", "k8saudit_aks")
+
+
+@dataclass(frozen=True)
+class Azurite:
+    """A running Azurite, Microsoft's storage emulator."""
+
+    port: int
+
+    def connection_string(self, key: str = _KEY) -> str:
+        """How a client gets to it."""
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={key};"
+            f"BlobEndpoint=http://127.0.0.1:{self.port}/{_ACCOUNT};"
+        )
+
+    def service(self) -> BlobServiceClient:
+        """A client of it."""
+        from azure.storage.blob import BlobServiceClient
+
+        return BlobServiceClient.from_connection_string(self.connection_string())
+
+
+def _azurite_program() -> str | None:
+    folder = os.environ.get("FALCOPY_AZURITE")
+    if folder:
+        found = Path(folder, "node_modules", ".bin", "azurite-blob")
+        if not found.exists():
+            pytest.fail(f"FALCOPY_AZURITE is {folder}, but there is no {found}")
+        return str(found)
+    return shutil.which("azurite-blob")
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """The real Azurite on a port of its own, with its data in memory."""
+    program = _azurite_program()
+    if program is None:
+        pytest.skip("no Azurite: npm install azurite, and name the folder in FALCOPY_AZURITE")
+    command = [program, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
+    with subprocess.Popen(
+        [*command, "--skipApiVersionCheck", "--disableTelemetry"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                address = re.search(r"successfully listens on http://127\.0\.0\.1:(\d+)", line)
+                if address:
+                    break
+            else:
+                pytest.fail(f"Azurite ended with {process.wait()} before it listened")
+            yield Azurite(int(address[1]))
+        finally:
+            process.terminate()

@@ -5,10 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import re
-import shutil
-import subprocess
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,10 +27,6 @@ if TYPE_CHECKING:
     from falcopy_sdk.testing.eventhubs import Emulator
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-
-#: The account that every Azurite has; its key is public (Azurite's README).
-_ACCOUNT = "devstoreaccount1"
-_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 #: The plugin's intervals, made short; ``beat`` cannot be under two seconds.
 QUICK = Timing(
@@ -67,60 +59,8 @@ def samples() -> Samples:
     return Samples(read("bodies"), read("passed_over"), expected)
 
 
-@dataclass(frozen=True)
-class Azurite:
-    """A running Azurite, Microsoft's storage emulator."""
-
-    port: int
-
-    def connection_string(self, key: str = _KEY) -> str:
-        return (
-            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={key};"
-            f"BlobEndpoint=http://127.0.0.1:{self.port}/{_ACCOUNT};"
-        )
-
-    def service(self) -> BlobServiceClient:
-        return BlobServiceClient.from_connection_string(self.connection_string())
-
-
-def _azurite_program() -> str | None:
-    folder = os.environ.get("FALCOPY_AZURITE")
-    if folder:
-        found = Path(folder, "node_modules", ".bin", "azurite-blob")
-        if not found.exists():
-            pytest.fail(f"FALCOPY_AZURITE is {folder}, but there is no {found}")
-        return str(found)
-    return shutil.which("azurite-blob")
-
-
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """The real Azurite on a port of its own, with its data in memory."""
-    program = _azurite_program()
-    if program is None:
-        pytest.skip("no Azurite: npm install azurite, and name the folder in FALCOPY_AZURITE")
-    command = [program, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
-    with subprocess.Popen(
-        [*command, "--skipApiVersionCheck", "--disableTelemetry"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            assert process.stdout is not None
-            for line in process.stdout:
-                address = re.search(r"successfully listens on http://127\.0\.0\.1:(\d+)", line)
-                if address:
-                    break
-            else:
-                pytest.fail(f"Azurite ended with {process.wait()} before it listened")
-            yield Azurite(int(address[1]))
-        finally:
-            process.terminate()
-
-
 @pytest.fixture
-def container(azurite: Azurite) -> Iterator[Container]:
+def container(azurite: Any) -> Iterator[Container]:
     """A fresh container in Azurite."""
     with azurite.service() as service:
         name = f"checkpoints-{uuid.uuid4().hex[:12]}"
@@ -130,7 +70,8 @@ def container(azurite: Azurite) -> Iterator[Container]:
 
 @dataclass(frozen=True)
 class Container:
-    azurite: Azurite
+    #: The running Azurite, from the fixture that all tests share.
+    azurite: Any
     name: str
     service: BlobServiceClient
 
