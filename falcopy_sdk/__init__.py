@@ -6,6 +6,20 @@ from falcopy_sdk.declare.fields import extract
 from falcopy_sdk.declare.plugin import plugin, plugin_spec
 from falcopy_sdk.declare.secret import Secret
 from falcopy_sdk.declare.spec import FieldType, PluginSpec
+from falcopy_sdk.declare.tables import (
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    OwnTable,
+    Table,
+    TableEntry,
+    UInt8,
+    UInt16,
+    UInt32,
+    UInt64,
+    table,
+)
 from falcopy_sdk.declare.tags import (
     async_events,
     capture_close,
@@ -32,6 +46,7 @@ from falcopy_sdk.exceptions import (
     SourceFatal,
     SourceRetry,
     SourceSkip,
+    TableError,
 )
 
 __all__ = [
@@ -43,9 +58,14 @@ __all__ = [
     "EventDecodeError",
     "FalcopyError",
     "FieldType",
+    "Int8",
+    "Int16",
+    "Int32",
+    "Int64",
     "Length",
     "Metric",
     "OpenParam",
+    "OwnTable",
     "Pattern",
     "PluginSpec",
     "Range",
@@ -55,6 +75,13 @@ __all__ = [
     "SourceFatal",
     "SourceRetry",
     "SourceSkip",
+    "Table",
+    "TableEntry",
+    "TableError",
+    "UInt8",
+    "UInt16",
+    "UInt32",
+    "UInt64",
     "async_events",
     "capture_close",
     "capture_open",
@@ -71,6 +98,7 @@ __all__ = [
     "progress",
     "set_config",
     "source",
+    "table",
 ]
 
 # Tracebacks and documentation name what authors import, not where it is written.

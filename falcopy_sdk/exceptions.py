@@ -6,6 +6,7 @@
     ├── DeclarationError          fix the plugin's code: the message names class, attribute and fix
     ├── EventDecodeError          nothing to do: this event's payload gives no value to any field
     ├── ConfigError               fix the plugin's configuration: one sentence a problem
+    ├── TableError                a table is missing, or not usable so: the message says what to do
     ├── PluginLookupError         name another plugin, or install the one that was meant
     │   ├── PluginNotFoundError       nothing has that name
     │   └── PluginLoadError           it is there, but it does not import or is no plugin
@@ -55,6 +56,7 @@ __all__ = [
     "SourceFatal",
     "SourceRetry",
     "SourceSkip",
+    "TableError",
     "ToolchainError",
 ]
 
@@ -110,6 +112,10 @@ class ConfigError(FalcopyError):
         if len(self.problems) == 1:
             return f"init_config: {self.problems[0]}"
         return f"init_config has {len(self.problems)} problems: {'; '.join(self.problems)}"
+
+
+class TableError(FalcopyError):
+    """A table of the host or of another plugin is missing, or is not usable in that way or now."""
 
 
 class PluginLookupError(FalcopyError):

@@ -20,6 +20,7 @@ from falcopy_sdk.declare.signature import (
     return_annotation,
 )
 from falcopy_sdk.declare.spec import ArgumentKind, FieldSpec, FieldType
+from falcopy_sdk.declare.tables import Table
 from falcopy_sdk.declare.tags import CapabilityTag, schema_options, tags_of
 from falcopy_sdk.declare.types import field_type
 from falcopy_sdk.exceptions import DeclarationError
@@ -31,7 +32,7 @@ __all__ = ["Attribute", "Tagged", "collect", "fields_of", "tagged"]
 
 #: Properties of a field that hosts know (plugin_api.h, get_fields).
 _PROPERTIES: Final = ("hidden", "info", "conversation")
-_DECLARED: Final = (PathField, FunctionField, FieldGroup)
+_DECLARED: Final = (PathField, FunctionField, FieldGroup, Table)
 
 
 class Attribute(NamedTuple):

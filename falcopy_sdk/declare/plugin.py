@@ -9,6 +9,7 @@ from falcopy_sdk.declare.capabilities import Capabilities, capabilities_of, even
 from falcopy_sdk.declare.collect import collect, fields_of, tagged
 from falcopy_sdk.declare.constructor import config_of
 from falcopy_sdk.declare.spec import EventScope, FieldSpec, PluginSpec
+from falcopy_sdk.declare.tablespecs import tables_of
 from falcopy_sdk.exceptions import DeclarationError
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def plugin(
                 "@set_config takes a configuration, and the plugin declares none",
                 "declare it with @init_schema",
             )
+        tables = tables_of(cls, attributes, given_by_hosts=bool(fields or capabilities["parse"]))
         spec = PluginSpec(
             cls=cls,
             name=name,
@@ -94,6 +96,7 @@ def plugin(
                 where, event_schema_version, (*scope.types, *capabilities["parse_scope"].types)
             ),
             api_version=_api_version(where, api_version, fields, capabilities),
+            tables=tables,
             **capabilities,
         )
         setattr(cls, _SPEC, spec)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from falcopy_sdk.declare.records import Record
+    from falcopy_sdk.declare.tables import StateKind, TableEntry
 
 __all__ = [
     "ArgumentKind",
@@ -25,6 +26,8 @@ __all__ = [
     "MetricSpec",
     "PluginSpec",
     "SourceSpec",
+    "TableMember",
+    "TableSpec",
 ]
 
 
@@ -128,6 +131,36 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class TableMember:
+    """One member of a table's entries, ``ss_plugin_table_fieldinfo``."""
+
+    name: str
+    #: None: an integer of whichever width the table has.
+    kind: StateKind | None
+    #: The table may lack it.
+    optional: bool = False
+    #: The plugin adds it to somebody else's table.
+    added: bool = False
+    #: Of new entries of an own table.
+    default: int | str | bool = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TableSpec:
+    """A table that the plugin uses, or owns."""
+
+    #: Name of the attribute of the plugin class.
+    attribute: str
+    name: str
+    entry: type[TableEntry]
+    #: None: an integer of whichever width the table has.
+    key: StateKind | None
+    members: tuple[TableMember, ...]
+    owned: bool
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PluginSpec:
     """Everything a plugin class declares. Method members hold attribute names of ``cls``."""
 
@@ -158,6 +191,8 @@ class PluginSpec:
     event_to_string: str | None = None
     open_params: str | None = None
     progress: str | None = None
+    #: Own ones first.
+    tables: tuple[TableSpec, ...] = ()
     #: Event schema version, exported only when a scope asks for types other than 322.
     event_schema_version: str = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from falcopy_sdk.runtime.asynchronous import AsyncEventsDriver
 from falcopy_sdk.runtime.source import Normalizer
 from falcopy_sdk.runtime.source_asyncio import AsyncioDriver, events_of_async_object
 from falcopy_sdk.runtime.source_thread import ThreadDriver, events_of_object
+from falcopy_sdk.runtime.tables.attach import Tables
 
 if TYPE_CHECKING:
     from falcopy_sdk.declare.spec import ArgumentKind, FieldSpec, PluginSpec
@@ -50,12 +52,13 @@ class Instance:
         self._spec = spec
         self._link = link
         self._captures = 0
+        self._tables: Tables | None = None
         logs.attach(link)
         try:
             with logs.bound_to(link):
                 self._plugin = self._make_plugin(config)
         except BaseException:
-            logs.detach(link)
+            self._let_go()
             raise
         self._decode: Callable[[bytes], Any] | None = self._method(spec.decode)
         #: Read by the bridge: fields in the order of their ids.
@@ -66,7 +69,25 @@ class Instance:
 
     def _make_plugin(self, config: str) -> Any:
         value = load_config(self._spec, config)
-        return self._spec.cls() if value is None else self._spec.cls(value)
+        arguments = () if value is None else (value,)
+        if not self._spec.tables:
+            return self._spec.cls(*arguments)
+        self._tables = Tables(self._spec, self._link)
+        # Before __init__, which may fill the plugin's own tables.
+        plugin = self._spec.cls.__new__(self._spec.cls, *arguments)
+        vars(plugin).update(self._tables.by_attribute)
+        plugin.__init__(*arguments)
+        return plugin
+
+    def _during(self, input_type: str, address: int) -> contextlib.AbstractContextManager[None]:
+        """Let the author use tables in a call of the host."""
+        tables = self._tables
+        return contextlib.nullcontext() if tables is None else tables.during(input_type, address)
+
+    def _let_go(self) -> None:
+        if self._tables is not None:
+            self._tables.close()
+        logs.detach(self._link)
 
     def _method(self, name: str | None) -> Any:
         return None if name is None else getattr(self._plugin, name)
@@ -78,6 +99,9 @@ class Instance:
 
     def _row(self, field: FieldSpec) -> FieldRow:
         call = field.function if field.function is not None else self._method(field.method)
+        if self._tables is not None and call is not None and not field.cache:
+            # Others are computed ahead, where the host's table reader is not at hand.
+            call = self._tables.extracting(call)
         return (
             field.name,
             int(FieldTypeCode[field.type.name]),
@@ -157,9 +181,9 @@ class Instance:
         text = self._required(self._spec.event_to_string, "@event_to_string")(event)
         return str(text).replace("\0", "")
 
-    def parse(self, event: Event, _input: int) -> None:
-        """Hand one event to the author's parser."""
-        with logs.bound_to(self._link):
+    def parse(self, event: Event, given: int) -> None:
+        """Hand one event to the author's parser; ``given`` is where the host's input is."""
+        with logs.bound_to(self._link), self._during("ss_plugin_event_parse_input", given):
             self._required(self._spec.parse, "@parse")(event)
 
     def set_config(self, text: str) -> None:
@@ -189,22 +213,22 @@ class Instance:
         with logs.bound_to(self._link):
             self._required(self._spec.dump_state, "@dump_state")(emitter)
 
-    def capture_open(self, _input: int) -> None:
-        """Tell the author that a capture begins."""
+    def capture_open(self, given: int) -> None:
+        """Tell the author that a capture begins; ``given`` is where the host's input is."""
         self._captures += 1
-        method = self._method(self._spec.capture_open)
-        if method is not None:
-            with logs.bound_to(self._link):
-                method()
+        self._tell_capture(self._spec.capture_open, given)
 
-    def capture_close(self, _input: int) -> None:
+    def capture_close(self, given: int) -> None:
         """Tell the author that a capture has ended; hosts also say so without a beginning."""
         if self._captures == 0:
             return
         self._captures -= 1
-        method = self._method(self._spec.capture_close)
+        self._tell_capture(self._spec.capture_close, given)
+
+    def _tell_capture(self, name: str | None, given: int) -> None:
+        method = self._method(name)
         if method is not None:
-            with logs.bound_to(self._link):
+            with logs.bound_to(self._link), self._during("ss_plugin_capture_listen_input", given):
                 method()
 
     def close(self) -> None:
@@ -215,7 +239,7 @@ class Instance:
                 with logs.bound_to(self._link):
                     close()
         finally:
-            logs.detach(self._link)
+            self._let_go()
 
 
 def _argument(kind: ArgumentKind) -> int:

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "host_link.h"
 #include "state.h"
 
 /* Computes the requests [0, count) of `event` that `known` does not hold. GIL. */
@@ -86,8 +87,9 @@ static struct late_cells *compute_late(struct plugin_state *state,
 
 /* With `compute`. A pair that is not memoised: the field asks for that, or the table is full. */
 static bool compute_alone(struct plugin_state *state, const ss_plugin_event_input *input,
-                          struct field *field, const ss_plugin_extract_field *asked,
-                          struct arena *arena, struct cell *cell) {
+                          const ss_plugin_field_extract_input *in, struct field *field,
+                          const ss_plugin_extract_field *asked, struct arena *arena,
+                          struct cell *cell) {
     struct request once = {.argument = asked->arg_present ? field->argument : ARGUMENT_NONE,
                            .index = asked->arg_index,
                            .key = (char *)asked->arg_key};
@@ -97,7 +99,10 @@ static bool compute_alone(struct plugin_state *state, const ss_plugin_event_inpu
     PyObject *argument, *json = NULL;
     int rc = -1;
     if (event != NULL && request_argument(&once, &argument) == 0) {
+        /* Only here is the host's table reader at hand, and ours to use. */
+        host_link_set_extracting(state->link, in);
         rc = field_compute(&state->fields, field, event, &json, argument, arena, cell);
+        host_link_set_extracting(state->link, NULL);
     }
     if (rc != 0) state_field_error(state, field);
     Py_XDECREF(once.argument_object);
@@ -130,15 +135,15 @@ static struct foreign_memo *foreign_memo(struct plugin_state *state,
 }
 
 static struct cell on_miss(struct plugin_state *state, const ss_plugin_event_input *input,
-                           struct event_slot *slot, struct arena *late_arena,
-                           struct field *field, const ss_plugin_extract_field *asked,
-                           int number) {
+                           const ss_plugin_field_extract_input *in, struct event_slot *slot,
+                           struct arena *late_arena, struct field *field,
+                           const ss_plugin_extract_field *asked, int number) {
     struct cell result = {.state = CELL_NONE};
     (void)pthread_mutex_lock(&state->compute);
     struct foreign_memo *memo = slot == NULL ? foreign_memo(state, input) : NULL;
     struct arena *arena = slot != NULL ? late_arena : &memo->arena;
     if (number == REQUEST_NONE || !field->cached) {
-        if (!compute_alone(state, input, field, asked, arena, &result)) {
+        if (!compute_alone(state, input, in, field, asked, arena, &result)) {
             result = (struct cell){.state = CELL_NONE};
         }
     } else if (slot != NULL) {
@@ -235,7 +240,7 @@ ss_plugin_rc entry_extract_fields(ss_plugin_t *s, const ss_plugin_event_input *e
             slot != NULL && number != REQUEST_NONE ? known_cell(slot, number) : NULL;
         struct cell cell = known != NULL
                                ? *known
-                               : on_miss(state, evt, slot, late_arena, field, asked, number);
+                               : on_miss(state, evt, in, slot, late_arena, field, asked, number);
         if (cell.state == CELL_VALUE) {
             asked->res.str = cell.values;
             asked->res_len = cell.count;

@@ -5,12 +5,16 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "state.h"
+
 struct host_link {
     PyObject_HEAD
     ss_plugin_owner_t *owner;
     ss_plugin_log_fn_t log;
     const char *(*get_owner_last_error)(ss_plugin_owner_t *);
+    struct plugin_state *state;                /* until it is cut */
     const ss_plugin_init_tables_input *tables; /* the host's stack: only during init */
+    const ss_plugin_field_extract_input *extracting; /* the same: only during extract_fields */
     pthread_mutex_t lock;
     pthread_cond_t idle;
     unsigned calls; /* into the host, under way */
@@ -31,18 +35,25 @@ static void leave_host(struct host_link *link) {
     (void)pthread_mutex_unlock(&link->lock);
 }
 
-PyObject *host_link_new(const ss_plugin_init_input *in, unsigned minor) {
+PyObject *host_link_new(const ss_plugin_init_input *in, struct plugin_state *state) {
     struct host_link *link = PyObject_New(struct host_link, &host_link_type);
     if (link == NULL) return NULL;
     link->owner = in->owner;
     link->get_owner_last_error = in->get_owner_last_error;
-    link->log = minor >= 3 ? in->log_fn : NULL;
+    /* Newer than the declared API version: not there. */
+    link->log = state->api_minor >= 3 ? in->log_fn : NULL;
+    link->state = state;
     link->tables = in->tables;
+    link->extracting = NULL;
     link->calls = 0;
     link->cut = false;
     (void)pthread_mutex_init(&link->lock, NULL);
     (void)pthread_cond_init(&link->idle, NULL);
     return (PyObject *)link;
+}
+
+void host_link_set_extracting(PyObject *object, const ss_plugin_field_extract_input *in) {
+    ((struct host_link *)object)->extracting = in;
 }
 
 void host_link_cut(PyObject *object) {
@@ -105,6 +116,11 @@ static PyObject *get_tables(PyObject *self, void *closure) {
     return PyLong_FromVoidPtr((void *)((struct host_link *)self)->tables);
 }
 
+static PyObject *get_extracting(PyObject *self, void *closure) {
+    (void)closure;
+    return PyLong_FromVoidPtr((void *)((struct host_link *)self)->extracting);
+}
+
 static PyObject *get_owner(PyObject *self, void *closure) {
     (void)closure;
     return PyLong_FromVoidPtr(((struct host_link *)self)->owner);
@@ -122,17 +138,33 @@ static PyObject *get_owner_error(PyObject *self, PyObject *ignored) {
                                 "replace");
 }
 
+static PyObject *set_last_error(PyObject *self, PyObject *message) {
+    struct host_link *link = (struct host_link *)self;
+    PyObject *text = PyUnicode_AsEncodedString(message, "utf-8", "backslashreplace");
+    if (text == NULL) return NULL;
+    if (enter_host(link)) { /* the state is there as long as that holds */
+        state_set_error(link->state, PyBytes_AS_STRING(text));
+        leave_host(link);
+    }
+    Py_DECREF(text);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"log", method_log, METH_VARARGS,
      "log(severity, component, message) -> bool: False when the host has no logger."},
     {"end_init", method_end_init, METH_NOARGS, "Forget what is valid during init only."},
     {"owner_last_error", get_owner_error, METH_NOARGS, "The host's own last error, or ''."},
+    {"set_last_error", set_last_error, METH_O, "Keep a text for plugin_get_last_error."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef getters[] = {
     {"tables", get_tables, NULL,
      "Address of ss_plugin_init_tables_input during init; 0 later, or without tables.", NULL},
+    {"extracting", get_extracting, NULL,
+     "Address of ss_plugin_field_extract_input while a field that is not memoised is computed.",
+     NULL},
     {"owner", get_owner, NULL, "Address of the ss_plugin_owner_t.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -13,9 +13,15 @@
 
 extern PyTypeObject host_link_type;
 
-/* Copies what it needs of `in` (its structs live on the host's stack). `minor` is that of
- * the declared API version: newer members are not read. New reference. GIL. */
-PyObject *host_link_new(const ss_plugin_init_input *in, unsigned minor);
+struct plugin_state;
+
+/* Copies what it needs of `in` (its structs live on the host's stack). `state` is the one it
+ * belongs to, which cuts it before it ends. New reference. GIL. */
+PyObject *host_link_new(const ss_plugin_init_input *in, struct plugin_state *state);
+
+/* What extract_fields was called with, while a field that may use tables is computed; NULL
+ * afterwards. GIL. */
+void host_link_set_extracting(PyObject *link, const ss_plugin_field_extract_input *in);
 
 /* Waits for calls under way, then allows no more. GIL (released while waiting). */
 void host_link_cut(PyObject *link);

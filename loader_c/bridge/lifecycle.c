@@ -27,7 +27,7 @@ static int state_start(struct plugin_state *state, const char *plugin_ref,
     PyObject *entry = PyImport_ImportModule("falcopy_sdk.runtime.entry");
     if (entry == NULL) return -1;
     state->describe = PyObject_GetAttrString(entry, "describe");
-    state->link = host_link_new(in, state->api_minor);
+    state->link = host_link_new(in, state);
     PyObject *instance = NULL;
     if (state->describe != NULL && state->link != NULL) {
         instance = PyObject_CallMethod(entry, "create", "ssO", plugin_ref,
