@@ -140,6 +140,8 @@ class _LogStream(io.TextIOBase):
 
 def redirect_output() -> None:
     """Make the private interpreter's output the host's log: its stdout carries alerts."""
+    if isinstance(sys.stdout, _LogStream):
+        return  # another copy of the same plugin shares this interpreter
     logging.getLogger().setLevel(logging.INFO)
     sys.stdout = _LogStream()
 

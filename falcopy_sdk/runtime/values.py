@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from ipaddress import (
     IPv4Address,
@@ -24,8 +25,16 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def to_text(value: object) -> bytes:
-    """Return the compact JSON text of a decoded JSON value."""
-    return orjson.dumps(value)
+    """Return the compact JSON text of a decoded JSON value.
+
+    Raises:
+        RecursionError: It is nested deeper than the interpreter's recursion limit.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # orjson writes 254 levels but reads 1024; deeper text is rare enough to be slow.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def to_integer(value: object) -> int:

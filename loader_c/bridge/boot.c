@@ -66,40 +66,52 @@ static PyStatus start_interpreter(const char *root) {
     return status;
 }
 
-static bool import_runtime(char *error, size_t size) {
+/* The table of the bridge that the interpreter has imported. It is another one's when a second copy
+ * of the plugin was unpacked elsewhere: the dynamic loader knows libpython by its SONAME and maps
+ * it once, but the bridge by its file, and only the first bridge's types are in use. */
+static const struct falcopy_bridge *imported_table(void) {
+    PyObject *module = PyImport_ImportModule("falcopy_sdk.runtime._bridge");
+    PyObject *address = module != NULL ? PyObject_CallMethod(module, "table_address", NULL) : NULL;
+    void *table = address != NULL ? PyLong_AsVoidPtr(address) : NULL;
+    Py_XDECREF(address);
+    Py_XDECREF(module);
+    return table;
+}
+
+static const struct falcopy_bridge *import_runtime(char *error, size_t size) {
     PyObject *entry = PyImport_ImportModule("falcopy_sdk.runtime.entry");
     PyObject *result = entry != NULL ? PyObject_CallMethod(entry, "embedded", NULL) : NULL;
-    bool imported = result != NULL;
-    if (!imported) {
+    const struct falcopy_bridge *table = result != NULL ? imported_table() : NULL;
+    if (table == NULL) {
         describe_python_error(NULL, "the plugin's Python cannot be set up", error, size);
     }
     Py_XDECREF(result);
     Py_XDECREF(entry);
-    return imported;
+    return table;
 }
 
 EXPORTED const struct falcopy_bridge *falcopy_bridge_boot(const char *root, char *error,
                                                           size_t size) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static bool ready;
+    static const struct falcopy_bridge *table;
     (void)pthread_mutex_lock(&lock);
-    if (!ready && !Py_IsInitialized()) {
+    if (table == NULL && !Py_IsInitialized()) {
         PyStatus status = start_interpreter(root);
         if (PyStatus_Exception(status)) {
             (void)snprintf(error, size, "the plugin's Python cannot start: %s%s%s",
                            status.func != NULL ? status.func : "", status.func != NULL ? ": " : "",
                            status.err_msg != NULL ? status.err_msg : "unknown error");
         } else {
-            ready = import_runtime(error, size);
+            table = import_runtime(error, size);
             (void)PyEval_SaveThread();
         }
-    } else if (!ready) {
-        /* The interpreter runs, but the import failed last time. */
+    } else if (table == NULL) {
+        /* The interpreter runs: the import failed last time, or another copy started it. */
         PyGILState_STATE gil = gil_enter();
-        ready = import_runtime(error, size);
+        table = import_runtime(error, size);
         gil_leave(gil);
     }
-    bool booted = ready;
+    const struct falcopy_bridge *booted = table;
     (void)pthread_mutex_unlock(&lock);
-    return booted ? &bridge_table : NULL;
+    return booted;
 }

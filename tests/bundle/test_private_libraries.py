@@ -144,6 +144,25 @@ def test_two_bundles_run_on_interpreters_of_their_own(stream, real_host, built, 
     assert stream(real_host, built.result.path, second) == one + two
 
 
+def test_a_second_copy_unpacked_elsewhere_uses_the_first_ones_interpreter(
+    compile_c, tmp_path, built
+):
+    program = compile_c("copies", [HERE / "host.c"], "-ldl")
+    copies = [tmp_path / name / "libtiny.so" for name in ("one", "two")]
+    for copy in copies:
+        copy.parent.mkdir()
+        shutil.copyfile(built.result.path, copy)
+    # Without the variable a plugin is unpacked beside itself.
+    environment = {k: v for k, v in os.environ.items() if k != "FALCOPY_CACHE_DIR"}
+    done = subprocess.run(
+        [program, *copies], capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    verbs = [json.loads(line)["verb"] for line in done.stdout.splitlines()]
+    assert verbs == ["start", "libraries", "end"] * 2
+    assert all(len(list(copy.parent.glob("falcopy-tiny-*"))) == 1 for copy in copies)
+
+
 def test_every_needed_library_is_in_the_bundle_or_part_of_glibc(built, libraries):
     for library in libraries:
         for name in library.needed:

@@ -22,6 +22,7 @@ __all__ = [
     "single",
     "subjects",
     "uri_param",
+    "walked",
 ]
 
 ListRule = Callable[[Body, Keys, "int | None"], "list[str] | None"]
@@ -45,6 +46,17 @@ def listed(name: str, rule: ListRule, *keys: str, desc: str) -> Any:
         return rule(body, keys, index)
 
     return extract.function(name, field, desc=desc)
+
+
+def walked(name: str, *keys: str, desc: str) -> Any:
+    """Declare a list field with an optional index whose values are just there, under a path.
+
+    Args:
+        name: The field's name.
+        keys: From the event to the value, through the lists in between.
+        desc: What the field is.
+    """
+    return extract.path(name, *keys, desc=desc, type=list[str], each=True, null="null")
 
 
 def single(

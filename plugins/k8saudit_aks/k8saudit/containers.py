@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .adapters import ListRule, listed
-from .rules import Keys, effective_ids, joined, ports, repositories, walked
+from .adapters import ListRule, listed, walked
+from .rules import Keys, effective_ids, joined, ports, repositories
 
 __all__ = ["CONTAINER_FIELDS", "container_field", "container_fields"]
 
@@ -15,11 +15,11 @@ _KINDS = {
     "ephemeralContainers": "ephemeral container",
 }
 
-# In the order in which init and ephemeral containers declare them: rule, keys below the
-# container, description.
-_SHAPES: dict[str, tuple[ListRule, Keys, str]] = {
-    "name": (walked, ("name",), "Name of each {kind}"),
-    "image": (walked, ("image",), "Image of each {kind}"),
+# In the order in which init and ephemeral containers declare them: rule (None: the values
+# under the keys as they are), keys below the container, description.
+_SHAPES: dict[str, tuple[ListRule | None, Keys, str]] = {
+    "name": (None, ("name",), "Name of each {kind}"),
+    "image": (None, ("image",), "Image of each {kind}"),
     "image.repository": (
         repositories,
         ("image",),
@@ -28,22 +28,22 @@ _SHAPES: dict[str, tuple[ListRule, Keys, str]] = {
     "command": (joined, ("command",), "Command of each {kind}, joined by spaces"),
     "args": (joined, ("args",), "Arguments of each {kind}, joined by spaces"),
     "privileged": (
-        walked,
+        None,
         ("securityContext", "privileged"),
         "The privileged flag of each {kind} that sets it",
     ),
     "allow_privilege_escalation": (
-        walked,
+        None,
         ("securityContext", "allowPrivilegeEscalation"),
         "The allowPrivilegeEscalation flag of each {kind} that sets it",
     ),
     "read_only_fs": (
-        walked,
+        None,
         ("securityContext", "readOnlyRootFilesystem"),
         "The readOnlyRootFilesystem flag of each {kind} that sets it",
     ),
     "run_as_user": (
-        walked,
+        None,
         ("securityContext", "runAsUser"),
         "The user id of each {kind} that sets one",
     ),
@@ -56,7 +56,7 @@ _SHAPES: dict[str, tuple[ListRule, Keys, str]] = {
         "The user id each {kind} runs with: its own, else the pod's, else 0",
     ),
     "run_as_group": (
-        walked,
+        None,
         ("securityContext", "runAsGroup"),
         "The group id of each {kind} that sets one",
     ),
@@ -69,12 +69,12 @@ _SHAPES: dict[str, tuple[ListRule, Keys, str]] = {
         "The group id each {kind} runs with: its own, else the pod's, else 0",
     ),
     "proc_mount": (
-        walked,
+        None,
         ("securityContext", "procMount"),
         "The procMount of each {kind} that sets it",
     ),
     "add_capabilities": (
-        walked,
+        None,
         ("securityContext", "capabilities", "add"),
         "The capabilities added to each {kind}, as one JSON array each",
     ),
@@ -96,12 +96,10 @@ def container_field(containers: str, field: str) -> Any:
         field: One of :data:`CONTAINER_FIELDS`.
     """
     rule, keys, desc = _SHAPES[field]
-    return listed(
-        f"ka.req.pod.{containers}.{field}",
-        rule,
-        *("requestObject", "spec", containers, *keys),
-        desc=desc.format(kind=_KINDS[containers]),
-    )
+    name = f"ka.req.pod.{containers}.{field}"
+    path = ("requestObject", "spec", containers, *keys)
+    text = desc.format(kind=_KINDS[containers])
+    return listed(name, rule, *path, desc=text) if rule else walked(name, *path, desc=text)
 
 
 def container_fields(containers: str, *, without: frozenset[str] = frozenset()) -> list[Any]:

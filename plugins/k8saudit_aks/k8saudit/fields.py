@@ -15,7 +15,7 @@ import orjson
 from falcopy_sdk import Event, decode, event_to_string, extract
 
 from . import rules
-from .adapters import has_host_path, has_name, listed, single, subjects, uri_param
+from .adapters import has_host_path, has_name, listed, single, subjects, uri_param, walked
 from .containers import container_field, container_fields
 from .ingest import guarded
 from .summary import request_summary
@@ -212,15 +212,13 @@ class KubernetesAuditFields:
         ),
         container_field("containers", "add_capabilities"),
         _text("ka.req.service.type", *_POD, "type", desc="Type of the service"),
-        listed(
+        walked(
             "ka.req.service.ports",
-            rules.walked,
             *(*_POD, "ports"),
             desc="Ports of the service, all in one JSON array",
         ),
-        listed(
+        walked(
             "ka.req.pod.volumes.hostpath",
-            rules.walked,
             *(*_POD, "volumes", "hostPath", "path"),
             desc="Path of each hostPath volume",
         ),
@@ -230,9 +228,8 @@ class KubernetesAuditFields:
             desc="Deprecated: true if a volume mounts the given host path (or one that starts "
             "with what precedes a final *), else false",
         ),
-        listed(
+        walked(
             "ka.req.pod.volumes.flexvolume_driver",
-            rules.walked,
             *(*_POD, "volumes", "flexVolume", "driver"),
             desc="Driver of each flexVolume volume",
         ),

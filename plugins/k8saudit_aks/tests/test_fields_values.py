@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 ABSENT = object()
 SCALARS = {field.name: field.path for field in FIELDS if field.path and not field.is_list}
-LISTS = {field.name: field.path for field in FIELDS if field.path and field.is_list}
+LISTS = {
+    field.name: field.path for field in FIELDS if field.path and field.is_list and not field.each
+}
 PLAIN = [field.name for field in FIELDS if not field.argument.is_required]
 ASKED = [*PLAIN, "ka.uri.param[a]", "ka.req.binding.subject.has_name[a]"]
 
