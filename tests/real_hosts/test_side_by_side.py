@@ -152,19 +152,25 @@ def test_two_bundles_with_different_pythons_run_in_one_sysdig(
     check(printed(done.stdout), ("first", RUNNING, OLD), ("second", version, NEW))
 
 
+# As in libsinsp: plugins are initialised one after the other, and may then run in parallel.
 HOST = """
-import json, sys, threading
+import contextlib, json, sys, threading
 from falcopy_sdk.host import Library
 
-def stream(path, results):
-    with Library.load(path) as library, library.init("") as plugin, plugin.open("") as instance:
-        name = library.facts.name
+def stream(name, plugin, results):
+    with plugin.open("") as instance:
         results.append([plugin.extract(e, f"{name}.orjson") for e in instance.events()])
 
 results = []
-threads = [threading.Thread(target=stream, args=(path, results)) for path in sys.argv[1:]]
-for thread in threads: thread.start()
-for thread in threads: thread.join()
+with contextlib.ExitStack() as stack:
+    threads = []
+    for path in sys.argv[1:]:
+        library = stack.enter_context(Library.load(path))
+        plugin = stack.enter_context(library.init(""))
+        arguments = (library.facts.name, plugin, results)
+        threads.append(threading.Thread(target=stream, args=arguments))
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
 print(json.dumps(results))
 """
 
