@@ -10,6 +10,7 @@ out-parameters, the same checks, and an error where a real host would stop or cr
 """
 
 from falcopy_sdk.host.answers import Metric, OpenParam
+from falcopy_sdk.host.builtin import BuiltinTable
 from falcopy_sdk.host.events import (
     HostEvent,
     encode_async_event,
@@ -23,8 +24,10 @@ from falcopy_sdk.host.instance import Instance
 from falcopy_sdk.host.library import Library
 from falcopy_sdk.host.owner import LogSink
 from falcopy_sdk.host.plugin import Plugin
+from falcopy_sdk.host.tables import TableRegistry
 
 __all__ = [
+    "BuiltinTable",
     "Capability",
     "Facts",
     "FieldInfo",
@@ -38,6 +41,7 @@ __all__ = [
     "OpenParam",
     "Plugin",
     "Scalar",
+    "TableRegistry",
     "Value",
     "encode_async_event",
     "encode_plugin_event",

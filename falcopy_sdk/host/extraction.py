@@ -91,8 +91,9 @@ class Extractor:
         if offsets:
             self._offsets.start = self._offsets.length = ffi.NULL
             self._input.value_offsets = self._offsets
+        self._tables.phase = "extract"
         rc = self._call(self._state, self._event, self._input)
-        self._tables.release_entries()
+        self._tables.end()
         self._owner.reraise()
         if rc != Rc.SUCCESS:
             return None

@@ -136,7 +136,9 @@ class Instance:
         given.routine = _ROUTINES
         given.get_owner_last_error = owner_last_error
         plugin.tables.fill_capture(given)
+        plugin.tables.phase = "capture"
         rc = plugin.entries[entry](plugin.state, given)
+        plugin.tables.end()
         scribble(given)
         plugin.check(entry, rc)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.declare.facts import StaticFacts
     from falcopy_sdk.host.entries import EntrySet
+    from falcopy_sdk.host.tables import TableRegistry
 
 __all__ = ["Library"]
 
@@ -84,7 +85,11 @@ class Library:
         return frozenset(self._entries.functions)
 
     def init(
-        self, config: str | Mapping[str, Any] | None = None, *, log: LogSink = log_to_logging
+        self,
+        config: str | Mapping[str, Any] | None = None,
+        *,
+        log: LogSink = log_to_logging,
+        tables: TableRegistry | None = None,
     ) -> Plugin:
         """Makes a state; several may live side by side, as in a host with several sources.
 
@@ -92,12 +97,14 @@ class Library:
             config: the init configuration: text as is, or a mapping that becomes JSON.
             log: takes (component, message, severity) from any thread. The default is the
                 standard library's logger ``falcopy.plugin.<component>``.
+            tables: those of the host, shared with other plugins that get the same; None: no
+                tables but the plugin's own.
 
         Raises:
             ConfigError: the configuration does not fit the plugin's schema.
             PluginFailedError: the plugin refuses to start; the message has its text.
         """
-        made = Plugin(self._entries, self.facts, config, log)
+        made = Plugin(self._entries, self.facts, config, log, tables)
         self._plugins.append(made)
         return made
 

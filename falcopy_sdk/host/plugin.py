@@ -23,7 +23,7 @@ from falcopy_sdk.host.fields import FieldRequest, parse_request
 from falcopy_sdk.host.instance import Instance
 from falcopy_sdk.host.memory import GARBAGE32, scribble, transient
 from falcopy_sdk.host.owner import LogSink, Owner, async_handler, log_fn, owner_last_error
-from falcopy_sdk.host.tables import TableHost
+from falcopy_sdk.host.tables import TableHost, TableRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,11 +45,12 @@ class Plugin:
         facts: Facts,
         config: str | Mapping[str, Any] | None,
         log: LogSink,
+        tables: TableRegistry | None = None,
     ) -> None:
         self.facts = facts
         self.entries = entries
         self._owner = Owner(facts.name, log)
-        self.tables = TableHost(self._owner)
+        self.tables = TableHost(self._owner, tables or TableRegistry(), self.last_error)
         self._fields = {field.name: field for field in facts.fields}
         self._requests: dict[str, FieldRequest] = {}
         self._sources = {name: self._sources_of(name) for name in ("extract", "parse")}
@@ -73,7 +74,9 @@ class Plugin:
             tables = None
             if self.facts.capabilities & (Capability.EXTRACTION | Capability.PARSING):
                 given.tables = tables = TableHost.init_input()
+            self.tables.phase = "init"
             self._state = self.entries["init"](given, rc)
+            self.tables.end()
             for stack in (given, tables):  # gone with the caller's stack frame in a host
                 if stack is not None:
                     scribble(stack)
@@ -228,8 +231,9 @@ class Plugin:
         given.get_owner_last_error = owner_last_error
         self.tables.fill_reader(given)
         self.tables.fill_writer(given)
+        self.tables.phase = "parse"
         rc = self.entries["parse_event"](self.state, seen, given)
-        self.tables.release_entries()
+        self.tables.end()
         self._owner.reraise()
         return Rc(rc) if rc in Rc._value2member_map_ else Rc.FAILURE
 
