@@ -44,6 +44,7 @@ __all__ = [
     "hookspec",
     "manager",
     "notify",
+    "registered_plugin",
     "registered_plugins",
 ]
 
@@ -169,21 +170,30 @@ def find_plugin(name: str) -> type[Any]:
     """
     if _REF.fullmatch(name):
         return _register(name, _load(name, name))
-    entries = list(_plugin_entries())
-    found = {info.ref: info for info in entries if _same(info.name, name)}
+    info = registered_plugin(name)
+    if info is not None:
+        return _register(info.name, _load(info.ref, f"plugin {info.name}, {info}"))
+    given = {plugin_spec(cls).name: cls for cls in _given_by_hooks()}
+    for declared, cls in given.items():
+        if _same(declared, name):
+            return _register(declared, cls)
+    raise PluginNotFoundError(_unknown(name, [*registered_plugins(), *given]))
+
+
+def registered_plugin(name: str) -> EntryPointInfo | None:
+    """Return the entry point of that name (``-`` and ``_`` are the same), importing nothing.
+
+    Raises:
+        PluginLoadError: Two packages claim the name.
+    """
+    found = {info.ref: info for info in _plugin_entries() if _same(info.name, name)}
     if len(found) > 1:
         claims = " and ".join(str(info) for info in found.values())
         raise PluginLoadError(
             f'two packages register a plugin "{name}": {claims}; '
             "uninstall one, or name the class itself"
         )
-    for info in found.values():
-        return _register(info.name, _load(info.ref, f"plugin {info.name}, {info}"))
-    given = {plugin_spec(cls).name: cls for cls in _given_by_hooks()}
-    for declared, cls in given.items():
-        if _same(declared, name):
-            return _register(declared, cls)
-    raise PluginNotFoundError(_unknown(name, [*(info.name for info in entries), *given]))
+    return next(iter(found.values()), None)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from falcopy_sdk import hooks
 from falcopy_sdk.bundle import (
     bytecode,
     facts,
@@ -169,9 +170,28 @@ def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[st
     stdlib.copy(python, root / "lib" / python.folder)
     say("compiling to bytecode")
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
+    for added, contents in _contents_of_hooks(chosen.ref).items():
+        _add(root, added, contents)
     say("asking the plugin for its static facts")
     answers = facts.ask(root, python, chosen.ref)
     return _Tree(root, answers, bridge, names, packages.notes)
+
+
+def _contents_of_hooks(ref: str) -> dict[str, bytes | Path]:
+    given = hooks.manager().hook.falcopy_bundle_contents(ref=ref)
+    return {path: contents for files in given for path, contents in files.items()}
+
+
+def _add(root: Path, added: str, contents: bytes | Path) -> None:
+    path = root / added
+    inside = path.resolve().is_relative_to(root.resolve()) and "\\" not in added
+    if not inside or path.exists():
+        why = "is in the bundle already" if inside else "is outside the bundle"
+        raise BuildError(
+            f"a hook (falcopy_bundle_contents) adds {added!r}, which {why}. Give another path."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(contents if isinstance(contents, bytes) else contents.read_bytes())
 
 
 def _refuse_broken(rejected: tuple[bytecode.Rejected, ...], chosen: Target) -> None:

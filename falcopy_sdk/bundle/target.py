@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import canonicalize_name
-
-from falcopy_sdk.bundle.project import ENTRY_POINT_GROUP, Project, read_project
+from falcopy_sdk.bundle.project import Project, read_project
 from falcopy_sdk.exceptions import PluginLoadError, PluginNotFoundError
+from falcopy_sdk.hooks import registered_plugin, registered_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -67,15 +66,16 @@ def resolve(plugin: str | Path, folder: Path) -> Target:
 
 
 def _from_name(name: str) -> Target:
-    registered = list(metadata.entry_points(group=ENTRY_POINT_GROUP))
-    wanted = canonicalize_name(name)
-    found = [entry for entry in registered if canonicalize_name(entry.name) == wanted]
-    if not found:
-        raise PluginNotFoundError(_unknown(name, (entry.name for entry in registered)))
-    entry = found[0]
-    if entry.dist is None:
-        raise PluginLoadError(f"plugin {name}: its package is not properly installed; reinstall it")
-    return _from_distribution(entry.value, entry.dist)
+    info = registered_plugin(name)
+    if info is None:
+        raise PluginNotFoundError(_unknown(name, registered_plugins()))
+    try:
+        package = metadata.distribution(info.distribution)
+    except metadata.PackageNotFoundError as error:
+        raise PluginLoadError(
+            f"plugin {name}: its package is not properly installed; reinstall it"
+        ) from error
+    return _from_distribution(info.ref, package)
 
 
 def _unknown(name: str, registered: Iterable[str]) -> str:
@@ -91,7 +91,6 @@ def _unknown(name: str, registered: Iterable[str]) -> str:
 
 
 def _from_distribution(ref: str, dist: metadata.Distribution) -> Target:
-    ref = ref.split("[")[0].strip()
     source = _source_folder(dist)
     if source is not None and (source / "pyproject.toml").is_file():
         return Target(ref, read_project(source))

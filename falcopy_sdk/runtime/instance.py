@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from falcopy_sdk import hooks
 from falcopy_sdk.abi.enums import FieldTypeCode, MetricType, MetricValueType
 from falcopy_sdk.declare.config import load_config
 from falcopy_sdk.declare.event import Event
@@ -69,6 +70,7 @@ class Instance:
 
     def _make_plugin(self, config: str) -> Any:
         value = load_config(self._spec, config)
+        hooks.notify("falcopy_config_loaded", spec=self._spec, config=value)
         arguments = () if value is None else (value,)
         if not self._spec.tables:
             return self._spec.cls(*arguments)
@@ -129,13 +131,29 @@ class Instance:
         method = self._required(source.method if source else None, "@source")
         arguments = (params,) if source is not None and source.takes_params else ()
         normalize = Normalizer(self._spec.event_source, self._decode)
+        driver = self._driver(method, arguments, feed, normalize)
+        hooks.notify("falcopy_opened", spec=self._spec, params=params)
+        return driver
+
+    def source_closed(self) -> None:
+        """Note that the host has closed the source and its thread has ended."""
+        hooks.notify("falcopy_closed", spec=self._spec)
+
+    def _driver(
+        self,
+        method: Callable[..., Any],
+        arguments: tuple[str, ...],
+        feed: Feed,
+        normalize: Normalizer,
+    ) -> ThreadDriver | AsyncioDriver:
+        kind = self._spec.source.kind if self._spec.source else ""
 
         def start() -> Any:
             return method(*arguments)
 
-        if source is not None and source.kind == "async generator":
+        if kind == "async generator":
             return AsyncioDriver(start, feed, normalize, self._link)
-        if source is not None and source.kind == "generator":
+        if kind == "generator":
             return ThreadDriver(start, feed, normalize, self._link)
         return self._open_object(start, feed, normalize)
 

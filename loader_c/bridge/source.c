@@ -117,6 +117,11 @@ void entry_close(ss_plugin_t *s, ss_instance_t *h) {
     gil = gil_enter();
     if (joined) {
         source_free(source);
+        result = state_call(state, "source_closed", "()");
+        if (result == NULL) {
+            state_log_python_error(state, SS_PLUGIN_LOG_SEV_WARNING, "the source has closed");
+        }
+        Py_XDECREF(result);
     } else {
         /* Freeing what a live thread uses would crash the host: it keeps its memory. */
         char text[128];

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from falcopy_sdk import hooks
 from falcopy_sdk.bundle import build, installer, sdk
 from falcopy_sdk.bundle.image import read_image
 from falcopy_sdk.exceptions import (
@@ -24,7 +25,10 @@ from falcopy_sdk.exceptions import (
     ProjectError,
     ToolchainError,
 )
+from falcopy_sdk.hooks import hookimpl
 from falcopy_sdk.host import Library
+
+PROJECTS = Path(__file__).parent / "projects"
 
 
 def falcopy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -327,3 +331,46 @@ def test_without_a_lock_the_build_says_so_and_how_to_make_one(project, tmp_path)
 def test_pip_does_the_work_where_there_is_no_uv(project, tmp_path, monkeypatch, built):
     monkeypatch.setattr(installer, "uv", lambda: None)
     assert build(project, tmp_path / "x.so").sha256 == built.result.sha256
+
+
+class _Adds:
+    def __init__(self, contents):
+        self.contents = contents
+
+    @hookimpl
+    def falcopy_bundle_contents(self, ref):
+        return self.contents
+
+
+@pytest.fixture
+def adding():
+    """Registers a hook that adds files to every bundle."""
+    added = []
+
+    def register(contents):
+        added.append(_Adds(contents))
+        hooks.manager().register(added[-1])
+
+    yield register
+    for implementation in added:
+        hooks.manager().unregister(implementation)
+
+
+def test_a_hook_adds_files_to_the_bundle(tmp_path, adding):
+    notice = tmp_path / "NOTICE"
+    notice.write_bytes(b"from a file")
+    adding({"doc/NOTICE": notice, "doc/more.txt": b"from memory"})
+    result = build(PROJECTS / "tiny", tmp_path / "libtiny.so")
+    with zipfile.ZipFile(result.path) as archive:
+        assert archive.read("doc/NOTICE") == b"from a file"
+        assert archive.read("doc/more.txt") == b"from memory"
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [("../outside", "outside the bundle"), ("site-packages/falcopy_sdk/hooks.pyc", "already")],
+)
+def test_a_hook_cannot_replace_files_or_leave_the_bundle(tmp_path, adding, path, why):
+    adding({path: b""})
+    with pytest.raises(BuildError, match=why):
+        build(PROJECTS / "tiny", tmp_path / "libtiny.so")
