@@ -25,7 +25,7 @@ from falcopy_sdk.declare.names import shown
 from falcopy_sdk.exceptions import DeclarationError, TableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "Added",
@@ -218,7 +218,7 @@ class Table(Generic[E]):
         """Call ``visit(entry)`` for every entry, until it returns False.
 
         The entry is of no use once ``visit`` has returned. Entries must not be added or erased
-        meanwhile, unless the table is the plugin's own.
+        meanwhile, unless the table is the plugin's own; what is erased there is not visited.
 
         Returns:
             Whether every entry was visited.
@@ -241,8 +241,8 @@ class OwnTable(Table[E]):
 
     __slots__ = ()
 
-    def keys(self) -> Iterable[Key]:
-        """Return the keys there are now."""
+    def __iter__(self) -> Iterator[Key]:
+        """Iterate over the keys there are now, as over those of a dict."""
         raise self._unbound()
 
 

@@ -174,7 +174,9 @@ def _release_table_entry(of: _Registered, entry: Any) -> None:
 @_function(0)
 def _iterate_entries(of: _Registered, visit: Any, state: Any) -> int:
     for row in of.table.rows():
-        # Held meanwhile, so that it stays readable if it is erased.
+        if not row.listed:
+            continue  # erased by a visit before
+        # Held meanwhile, so that it stays readable if this visit erases it.
         row.held += 1
         try:
             go_on = _out(visit)(state, _pointer(row.number))

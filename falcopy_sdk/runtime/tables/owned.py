@@ -12,7 +12,7 @@ from falcopy_sdk.exceptions import TableError
 from falcopy_sdk.runtime.tables.values import checked, code_of, kind_of, load, shown_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterator
 
     from falcopy_sdk.declare.spec import TableSpec
     from falcopy_sdk.declare.tables import Key, StateKind
@@ -102,9 +102,8 @@ class OwnedTable(OwnTable[E]):
     def __len__(self) -> int:
         return len(self._rows)
 
-    def keys(self) -> Iterable[Key]:
-        """See :meth:`OwnTable.keys`."""
-        return list(self._rows)
+    def __iter__(self) -> Iterator[Key]:
+        return iter(list(self._rows))
 
     def get(self, key: Key) -> E | None:
         """See :meth:`Table.get`."""
@@ -141,7 +140,7 @@ class OwnedTable(OwnTable[E]):
 
     def each(self, visit: Callable[[E], object]) -> bool:
         """See :meth:`Table.each`."""
-        return all(visit(self.entry(row)) is not False for row in self.rows())
+        return all(visit(self.entry(row)) is not False for row in self.rows() if row.listed)
 
     def _key(self, key: object) -> Key:
         return checked(self.key_kind, key, f"{self}: key")
