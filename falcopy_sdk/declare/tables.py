@@ -74,17 +74,11 @@ UInt64: TypeAlias = Annotated[int, StateKind.UINT64]
 Key: TypeAlias = int | str | bool
 E = TypeVar("E", bound="TableEntry")
 
-#: Default of a member that has none, as :func:`inspect.signature` has it.
-_EMPTY: Final = inspect.Parameter.empty
-
 
 class Added:
     """The mark of a member that the plugin adds to somebody else's table."""
 
     __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "table.added()"
 
 
 class Members(Protocol):
@@ -121,21 +115,19 @@ class TableEntry:
     table.added()`` one that the plugin adds to it. For a table of the plugin's own, a value is the
     default of new entries; without one it is 0, ``""`` or False.
 
-    Reading a member asks the table, and texts are copied; writing one changes the table. An entry
-    of somebody else's table lives until the host's call is over that it was got in, or until it
-    is left as a context manager.
+    Reading a member asks the table, writing one changes it. An entry of somebody else's table lives
+    until the host's call is over that it was got in, or until it is left as a context manager.
     """
 
     __slots__ = ("_members",)
 
     def __init__(self, members: Members) -> None:
-        """Made by tables alone."""
         self._members = members
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name in inspect.get_annotations(cls):
-            setattr(cls, name, _Member(name, vars(cls).get(name, _EMPTY)))
+            setattr(cls, name, _Member(name, vars(cls).get(name, inspect.Parameter.empty)))
 
     def __enter__(self: E) -> E:
         return self
@@ -250,8 +242,8 @@ class _TableDeclarer:
     """Declares tables as attributes of a plugin class.
 
     ``table("threads", Thread, key=int)`` is one of the host or of another plugin, and
-    ``table.own("acme_sessions", Session, key=UInt64)`` one that others may use. The plugin needs
-    a field or ``@parse``: hosts give tables to no other.
+    ``table.own("acme_sessions", Session, key=UInt64)`` one that others may use. The plugin needs a
+    field or ``@parse``: hosts give tables to no other.
     """
 
     __slots__ = ()

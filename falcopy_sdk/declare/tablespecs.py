@@ -90,17 +90,15 @@ def _table(attribute: Attribute) -> TableSpec:
 def _members(
     entry: type[TableEntry], where: str, local: Mapping[str, Any], owned: bool
 ) -> Iterable[TableMember]:
-    found: dict[str, TableMember] = {}
+    # Bases first, and as with dataclass fields, an override keeps the place of what it overrides.
+    found: dict[str, tuple[type, Any]] = {}
     for holder in reversed(entry.__mro__):
-        if not issubclass(holder, TableEntry) or holder is TableEntry:
-            continue
-        for name, annotation in inspect.get_annotations(holder).items():
-            at = f"{where}: {names.shown(holder)}.{name}"
-            hint = resolve(annotation, holder, local, at)
-            kind, optional = _kind(hint, at, name, owned=owned)
-            default = vars(holder)[name].default
-            found[name] = _member(at, name, kind, optional, default, owned)
-    return found.values()
+        if issubclass(holder, TableEntry) and holder is not TableEntry:
+            found |= {n: (holder, a) for n, a in inspect.get_annotations(holder).items()}
+    for name, (holder, annotation) in found.items():
+        at = f"{where}: {names.shown(holder)}.{name}"
+        kind, optional = _kind(resolve(annotation, holder, local, at), at, name, owned=owned)
+        yield _member(at, name, kind, optional, vars(holder)[name].default, owned)
 
 
 def _member(

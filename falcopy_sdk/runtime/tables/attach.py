@@ -10,7 +10,8 @@ from falcopy_sdk.declare.tables import StateKind
 from falcopy_sdk.exceptions import TableError
 from falcopy_sdk.runtime.tables.callbacks import input_of, register, unregister
 from falcopy_sdk.runtime.tables.owned import OwnedTable
-from falcopy_sdk.runtime.tables.used import CallScope, Field, UsedTable
+from falcopy_sdk.runtime.tables.scope import CallScope
+from falcopy_sdk.runtime.tables.used import Field, UsedTable
 from falcopy_sdk.runtime.tables.values import code_of, kind_of, shown_code
 
 if TYPE_CHECKING:
