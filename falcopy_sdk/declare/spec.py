@@ -97,7 +97,8 @@ class SourceSpec:
     method: str
     #: Whether the method takes ``params`` at all.
     takes_params: bool
-    #: ``"generator"``, ``"async generator"`` or ``"object"`` (with ``next_batch``).
+    #: ``"generator"``, ``"async generator"``, or ``"object"`` for a method that returns its source:
+    #: an iterator, an async iterator or an object with ``next_batch``.
     kind: str
 
 

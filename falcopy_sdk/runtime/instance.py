@@ -167,6 +167,10 @@ class Instance:
         def take() -> Any:
             return made.pop() if made else make()
 
+        if hasattr(made[0], "__anext__"):
+            return AsyncioDriver(take, feed, normalize, self._link)
+        if hasattr(made[0], "__next__"):
+            return ThreadDriver(take, feed, normalize, self._link)
         if inspect.iscoroutinefunction(made[0].next_batch):
             return AsyncioDriver(
                 lambda: events_of_async_object(take()), feed, normalize, self._link

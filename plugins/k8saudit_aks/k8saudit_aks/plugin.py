@@ -18,7 +18,7 @@ from k8saudit_aks.stats import GAUGES, Stats
 from k8saudit_aks.timing import Timing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 __all__ = ["K8sAuditAks"]
 
@@ -49,27 +49,28 @@ class K8sAuditAks(KubernetesAuditFields):
         self._stats = Stats()
 
     @source
-    async def events(self, params: str) -> AsyncIterator[Batch]:
+    def events(self, params: str) -> Iterator[Batch] | AsyncIterator[Batch]:
         """The event hub for ``""`` and ``default``; ``file:///path``: a file, once.
 
         Raises:
-            SourceFatal: other parameters, an incomplete configuration, a checkpoint container
-                that does not exist, or a file that cannot be read.
+            SourceFatal: other parameters, an incomplete configuration, or no such file; then
+                the host cannot open the source. Later: a checkpoint container that does not
+                exist.
         """
         reader = RecordReader(self._config.maxEventSize, self._stats, Complaints())
         if params.startswith("file:"):
-            for events in replay(path_of(params), reader):
-                yield Batch(events)
-            return
+            return replay(path_of(params), reader)
         if params not in ("", "default"):
             raise SourceFatal(
                 "open_params: expected default (or nothing) for the event hub of init_config, or "
                 "file:///absolute/path to replay a file"
             )
         try:
-            hub = config.hub_settings(self._config)
+            return self._live(config.hub_settings(self._config), reader)
         except ConfigError as error:
             raise SourceFatal(str(error)) from None
+
+    async def _live(self, hub: config.HubSettings, reader: RecordReader) -> AsyncIterator[Batch]:
         # Only here: a replay needs none of the Azure client, which takes 30 to 60 MB.
         from k8saudit_aks.stream import LiveStream
 

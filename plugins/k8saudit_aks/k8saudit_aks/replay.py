@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from falcopy_sdk import Batch
 from falcopy_sdk.exceptions import SourceFatal
 
 if TYPE_CHECKING:
@@ -36,21 +37,29 @@ def path_of(params: str) -> str:
     return path
 
 
-def replay(path: str, reader: RecordReader) -> Iterator[list[Event]]:
-    """Lists of the events in a file of JSON lines, in order.
+def replay(path: str, reader: RecordReader) -> Iterator[Batch]:
+    """Batches of the events in a file of JSON lines, in order.
 
     A line is an audit event, an ``EventList``, an array of these, or the body of an Event Hubs
     event. Empty lines are skipped; what cannot be read is counted, logged and passed over.
 
     Args:
-        path: Of the file.
+        path: Of the file; opened here, read as the batches are asked for.
         reader: Turns lines into events.
 
     Raises:
-        SourceFatal: the file cannot be read.
+        SourceFatal: the file cannot be opened, or later not be read.
     """
     try:
-        with open(path, "rb") as file:
+        file = open(path, "rb")  # noqa: SIM115 - closed by the generator
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _batches(file, path, reader)
+
+
+def _batches(file: BinaryIO, path: str, reader: RecordReader) -> Iterator[Batch]:
+    with file:
+        try:
             events: list[Event] = []
             for number, line in _lines(file):
                 where = f"{path} line {number}"
@@ -59,12 +68,16 @@ def replay(path: str, reader: RecordReader) -> Iterator[list[Event]]:
                 else:
                     events.extend(reader.read_line(line, where))
                 if len(events) >= _BATCH_EVENTS:
-                    yield events
+                    yield Batch(events)
                     events = []
             if events:
-                yield events
-    except OSError as error:
-        raise SourceFatal(f"open_params: cannot read {path}: {error.strerror}") from error
+                yield Batch(events)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str, error: OSError) -> SourceFatal:
+    return SourceFatal(f"open_params: cannot read {path}: {error.strerror}")
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:

@@ -161,15 +161,12 @@ def test_a_replayed_file_gives_its_events_once_and_ends(
         ("", "event_hub_namespace_connection_string is missing; expected Endpoint=sb://"),
     ],
 )
-def test_what_cannot_be_opened_ends_the_source_with_a_sentence(
+def test_what_cannot_be_opened_fails_open_with_a_sentence(
     library: Library, params: str, sentence: str
 ) -> None:
-    with (
-        library.init() as plugin,
-        pytest.raises(PluginFailedError, match=sentence),
-        plugin.open(params) as instance,
-    ):
-        list(instance.events(stop=deadline(10)))
+    with library.init() as plugin, pytest.raises(PluginFailedError, match=sentence) as failed:
+        plugin.open(params)
+    assert failed.value.entry == "open"
 
 
 @pytest.mark.parametrize(

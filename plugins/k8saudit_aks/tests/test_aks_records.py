@@ -43,7 +43,7 @@ class Reading:
 
     def file(self, path: Path) -> list[str]:
         batches = replay(str(path), self.reader)
-        return [event.json["auditID"] for events in batches for event in events]
+        return [event.json["auditID"] for batch in batches for event in batch.events]
 
 
 @pytest.mark.parametrize(
