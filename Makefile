@@ -14,6 +14,8 @@ VENV ?= .venv
 PYTEST_ARGS ?=
 
 BIN := $(VENV)/bin
+# The tests compile variants of the C parts with the environment's cmake.
+export PATH := $(abspath $(BIN)):$(PATH)
 INSTALLED := $(VENV)/.installed
 NATIVE := $(shell find loader_c -type f) $(wildcard falcopy_sdk/abi/*.h)
 
