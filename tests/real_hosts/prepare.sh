@@ -68,7 +68,7 @@ install_hosts() {
 # The whole point of the chroot.
 refuse_python() {
   local found
-  found=$(find "$chroot_dir" -xdev \( -name 'python[0-9]*' -o -name 'libpython*' -o -path '*/bin/python*' \) -print)
+  found=$(find "$chroot_dir/" -xdev \( -name 'python[0-9]*' -o -name 'libpython*' -o -path '*/bin/python*' \) -print)
   [[ -z $found ]] || die "the chroot must have no Python, but has:"$'\n'"$found"
 }
 
