@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -52,5 +53,7 @@ class AsyncEventsDriver:
 
     def stop(self) -> None:
         """Interrupt a coroutine; a plain method sees ``emit.closed`` and ``emit.wait()``."""
-        if self._loop is not None and self._task is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._task.cancel)
+        if self._loop is not None and self._task is not None:
+            # The loop may end by itself at this moment.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)

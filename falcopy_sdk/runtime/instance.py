@@ -17,8 +17,12 @@ from falcopy_sdk.declare.values import Metric
 from falcopy_sdk.runtime import logs
 from falcopy_sdk.runtime.asynchronous import AsyncEventsDriver
 from falcopy_sdk.runtime.source import Normalizer
-from falcopy_sdk.runtime.source_asyncio import AsyncioDriver, events_of_async_object
-from falcopy_sdk.runtime.source_thread import ThreadDriver, events_of_object
+from falcopy_sdk.runtime.source_asyncio import (
+    AsyncioDriver,
+    close_async_object,
+    events_of_async_object,
+)
+from falcopy_sdk.runtime.source_thread import ThreadDriver, close_object, events_of_object
 from falcopy_sdk.runtime.tables.attach import Tables
 
 if TYPE_CHECKING:
@@ -172,11 +176,21 @@ class Instance:
         if hasattr(made[0], "__next__"):
             return ThreadDriver(take, feed, normalize, self._link)
         if inspect.iscoroutinefunction(made[0].next_batch):
+
+            async def release_async() -> None:
+                while made:
+                    await close_async_object(made.pop())
+
             return AsyncioDriver(
-                lambda: events_of_async_object(take()), feed, normalize, self._link
+                lambda: events_of_async_object(take), feed, normalize, self._link, release_async
             )
+
+        def release() -> None:
+            while made:
+                close_object(made.pop())
+
         driver = ThreadDriver(
-            lambda: events_of_object(take(), driver.pause), feed, normalize, self._link
+            lambda: events_of_object(take, driver.pause), feed, normalize, self._link, release
         )
         return driver
 

@@ -66,8 +66,16 @@ class _HostHandler(logging.Handler):
         super().__init__()
         self._busy = threading.local()
 
+    def handle(self, record: logging.LogRecord) -> bool:
+        # Without the handler's lock: nothing here needs it, hosts may take their time, and an
+        # interrupted source thread could leave it taken for ever.
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
+
     def emit(self, record: logging.LogRecord) -> None:
-        link = _current.get() or (_links[-1] if _links else None)
+        link = _current.get() or next(reversed(_links), None)
         # A host written in Python may log what it is given: that must not come back here.
         if link is None or getattr(self._busy, "now", False):
             return

@@ -10,12 +10,10 @@ from falcopy_sdk.declare.event import Batch, Event
 from falcopy_sdk.exceptions import SourceEnd, SourceFatal, SourceRetry, SourceSkip
 from falcopy_sdk.runtime.logs import describe
 
-__all__ = ["FAILURES", "Normalizer", "Outage", "Published"]
+__all__ = ["Normalizer", "Outage", "Published"]
 
 logger = logging.getLogger("falcopy.source")
 
-#: What an author's code may raise to fail. sys.exit() in it is no reason to stop Falco.
-FAILURES = (Exception, SystemExit, KeyboardInterrupt)
 #: Events and the callback that is due once the host has consumed them.
 Published = tuple[list[Event], Callable[[], Any] | None]
 

@@ -9,22 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
 from falcopy_sdk.runtime.logs import bound_to
-from falcopy_sdk.runtime.source import FAILURES, Normalizer, Outage, logger
+from falcopy_sdk.runtime.source import Normalizer, Outage, logger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from falcopy_sdk.runtime._bridge import Feed, HostLink
 
-__all__ = ["AsyncioDriver", "events_of_async_object"]
+__all__ = ["AsyncioDriver", "close_async_object", "events_of_async_object"]
 
 _PAUSE = 0.03
 #: Seconds for callbacks that are under way when the host closes the source.
 _CALLBACK_GRACE = 5.0
+#: Seconds until a source that went on in spite of its cancellation is cancelled again.
+_CANCEL_AGAIN = 10.0
 
 
-async def events_of_async_object(source: Any) -> AsyncIterator[Any]:
-    """Yield what ``await source.next_batch()`` returns; None is "nothing now" and pauses."""
+async def events_of_async_object(take: Callable[[], Any]) -> AsyncIterator[Any]:
+    """Yield what ``next_batch()`` of a taken source gives; None is "nothing now" and pauses."""
+    source = take()
     try:
         while True:
             try:
@@ -39,11 +42,16 @@ async def events_of_async_object(source: Any) -> AsyncIterator[Any]:
             else:
                 yield batch
     finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            result = close()
-            if inspect.isawaitable(result):
-                await result
+        await close_async_object(source)
+
+
+async def close_async_object(source: Any) -> None:
+    """Call ``source.close()``, a coroutine function or not, if there is one."""
+    close = getattr(source, "close", None)
+    if close is not None:
+        result = close()
+        if inspect.isawaitable(result):
+            await result
 
 
 class AsyncioDriver:
@@ -56,6 +64,7 @@ class AsyncioDriver:
         feed: The queue to the host.
         normalize: Turns items into events.
         link: Where log lines go.
+        release: Awaited at the end, to let go of what was made for ``start`` and never used.
     """
 
     def __init__(
@@ -64,8 +73,10 @@ class AsyncioDriver:
         feed: Feed,
         normalize: Normalizer,
         link: HostLink,
+        release: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._start = start
+        self._release = release
         self._feed = feed
         self._normalize = normalize
         self._link = link
@@ -89,6 +100,13 @@ class AsyncioDriver:
                 loop.call_soon_threadsafe(self._closing.set)
 
     async def _main(self) -> None:
+        try:
+            await self._run()
+        finally:
+            if self._release is not None:
+                await self._release()
+
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._feed.fileno(), self._on_progress)
         self._loop = loop
@@ -99,7 +117,9 @@ class AsyncioDriver:
         try:
             await asyncio.wait({pump, closing}, return_when=asyncio.FIRST_COMPLETED)
             await self._finish_callbacks()
-            pump.cancel()
+            while not pump.done():
+                pump.cancel()
+                await asyncio.wait({pump}, timeout=_CANCEL_AGAIN)
             with contextlib.suppress(asyncio.CancelledError):
                 await pump
             await self._finish_callbacks()
@@ -120,11 +140,21 @@ class AsyncioDriver:
     async def _run_until_end(self) -> None:
         while True:
             try:
-                async with contextlib.aclosing(self._start()) as items:  # type: ignore[type-var]
+                items = self._start()
+                try:
                     async for item in items:
                         await self._publish(item)
+                        if self._feed.closing:
+                            break
+                finally:
+                    aclose = getattr(items, "aclose", None)
+                    if aclose is not None:
+                        await aclose()
                 return
-            except FAILURES as error:
+            except BaseException as error:  # noqa: BLE001 - no class of it may end the host
+                # A cancellation is ours only then; else it is of something beneath the source.
+                if self._feed.closing:
+                    return
                 await asyncio.sleep(self._outage.delay_after(error))
 
     async def _publish(self, item: object) -> None:
@@ -134,7 +164,7 @@ class AsyncioDriver:
         while True:
             self._progress.clear()
             at = self._feed.publish(events, at, delivered)
-            if at >= len(events):
+            if at >= len(events) or self._feed.closing:
                 # A source that never waits for anything must not starve its callbacks.
                 await asyncio.sleep(0)
                 return
@@ -142,7 +172,7 @@ class AsyncioDriver:
 
     async def _drain(self) -> None:
         """Stay until the host has consumed the last event, so that its callback runs."""
-        while not self._feed.wait_drained(0):
+        while not self._feed.closing and not self._feed.wait_drained(0):
             await asyncio.sleep(_PAUSE)
             self._on_progress()
 
@@ -158,7 +188,9 @@ class AsyncioDriver:
             result = callback()
             if inspect.isawaitable(result):
                 await result
-        except FAILURES:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self._feed.closing:
+                raise  # the loop ends before it has
             logger.exception("a callback for delivered events failed")
 
     async def _finish_callbacks(self) -> None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
-from falcopy_sdk.runtime import _bridge
 from falcopy_sdk.runtime.logs import bound_to
-from falcopy_sdk.runtime.source import FAILURES, Normalizer, Outage, logger
+from falcopy_sdk.runtime.source import Normalizer, Outage, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from falcopy_sdk.runtime._bridge import Feed, HostLink
 
-__all__ = ["ThreadDriver", "events_of_object"]
+__all__ = ["ThreadDriver", "close_object", "events_of_object"]
 
 #: Seconds that an object which has nothing now is left alone.
 _PAUSE = 0.03
@@ -27,8 +26,9 @@ class SourceClosed(BaseException):
     """Raised in the source thread to leave the author's code when the host closes the source."""
 
 
-def events_of_object(source: Any, pause: Callable[[], Any]) -> Iterator[Any]:
-    """Yield what ``source.next_batch()`` returns; None is "nothing now" and pauses."""
+def events_of_object(take: Callable[[], Any], pause: Callable[[], Any]) -> Iterator[Any]:
+    """Yield what ``next_batch()`` of a taken source returns; None is "nothing now" and pauses."""
+    source = take()
     try:
         while True:
             try:
@@ -42,9 +42,14 @@ def events_of_object(source: Any, pause: Callable[[], Any]) -> Iterator[Any]:
             else:
                 yield batch
     finally:
-        close = getattr(source, "close", None)
-        if close is not None:
-            close()
+        close_object(source)
+
+
+def close_object(source: Any) -> None:
+    """Call ``source.close()`` if there is one."""
+    close = getattr(source, "close", None)
+    if close is not None:
+        close()
 
 
 class ThreadDriver:
@@ -55,6 +60,7 @@ class ThreadDriver:
         feed: The queue to the host.
         normalize: Turns items into events.
         link: Where log lines go.
+        release: Called at the end, to let go of what was made for ``start`` and never used.
     """
 
     def __init__(
@@ -63,40 +69,59 @@ class ThreadDriver:
         feed: Feed,
         normalize: Normalizer,
         link: HostLink,
+        release: Callable[[], None] | None = None,
     ) -> None:
         self._start = start
         self._feed = feed
         self._normalize = normalize
         self._link = link
+        self._release = release
         self._outage = Outage()
-        self._thread = 0
 
     def run(self) -> None:
         """Run to the end. Raises only what the author calls fatal."""
-        self._thread = threading.get_ident()
-        with bound_to(self._link), contextlib.suppress(SourceClosed, SourceEnd):
+        with bound_to(self._link):
             try:
-                self._run_until_end()
+                with contextlib.suppress(SourceEnd):
+                    self._run_interruptibly()
+                self._drain()
             finally:
-                self._deliver()
-        if not self._feed.closing:
-            self._drain()
+                self._call(self._feed.take_delivered())
+                if self._release is not None:
+                    self._release()
 
     def stop(self) -> None:
-        """Interrupt the author's code at its next line of Python; called by the closing thread."""
-        if self._thread:
-            _bridge.interrupt(self._thread, SourceClosed)
+        """Interrupt the author's code at its next line of Python; called by the closing thread.
+
+        Callbacks are left to finish: half a checkpoint is worse than none.
+        """
+        self._feed.interrupt(SourceClosed)
+
+    def _run_interruptibly(self) -> None:
+        try:
+            try:
+                if self._feed.allow_interrupt():
+                    self._run_until_end()
+            finally:
+                self._feed.forbid_interrupt()
+        except SourceClosed:
+            self._feed.forbid_interrupt()  # it may have come in front of the one above
 
     def _run_until_end(self) -> None:
         while not self._feed.closing:
             try:
-                with contextlib.closing(self._start()) as items:  # type: ignore[type-var]
+                items = self._start()
+                try:
                     for item in items:
                         self._publish(item)
                         if self._feed.closing:
-                            return
+                            break
+                finally:
+                    close_object(items)  # an iterator that is no generator may have none
                 return
-            except FAILURES as error:
+            except SourceClosed:
+                raise
+            except BaseException as error:  # noqa: BLE001 - no class of it may end the host
                 self._wait(self._outage.delay_after(error))
 
     def _publish(self, item: object) -> None:
@@ -111,23 +136,30 @@ class ThreadDriver:
             self._feed.wait_space(_LONG)
 
     def _wait(self, seconds: float) -> None:
-        if seconds > 0:
-            self._feed.sleep(seconds)
+        until = time.monotonic() + seconds
+        while seconds > 0 and not self._feed.sleep(seconds):
+            self._deliver()  # sleep ends early for these
+            seconds = until - time.monotonic()
         self._deliver()
 
     def _deliver(self) -> None:
-        for callback in self._feed.take_delivered():
+        callbacks = self._feed.take_delivered()
+        if callbacks:  # no interruption until they are done
+            self._call(callbacks)
+            if not self._feed.allow_interrupt():
+                raise SourceClosed
+
+    def _call(self, callbacks: list[Callable[[], Any]]) -> None:
+        for callback in callbacks:
             try:
                 callback()
-            except FAILURES:
+            except BaseException:  # noqa: BLE001 - the next one is due all the same
                 logger.exception("a callback for delivered events failed")
 
     def _drain(self) -> None:
         """Stay until the host has consumed the last event, so that its callback runs."""
-        with contextlib.suppress(SourceClosed):
-            while not self._feed.closing and not self._feed.wait_drained(_LONG):
-                self._deliver()
-        self._deliver()
+        while not self._feed.closing and not self._feed.wait_drained(_LONG):
+            self._call(self._feed.take_delivered())
 
     def pause(self) -> None:
         """Let a source that has nothing now rest for a moment."""

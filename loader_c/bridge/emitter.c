@@ -75,11 +75,14 @@ static PyObject *emitter_call(PyObject *self, PyObject *arguments, PyObject *key
     struct emitter *emitter = (struct emitter *)self;
     const char *name, *data;
     Py_ssize_t size;
-    unsigned long long ts = UINT64_MAX; /* the host's clock */
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "sy#|K", names, &name, &data, &size,
-                                     &ts)) {
+    PyObject *when = Py_None;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "ss#|O", names, &name, &data, &size,
+                                     &when)) {
         return NULL;
     }
+    unsigned long long ts = UINT64_MAX; /* the host's clock */
+    if (when != Py_None) ts = PyLong_AsUnsignedLongLong(when);
+    if (PyErr_Occurred()) return NULL;
     if (*name == '\0' || strlen(name) > ASYNC_NAME_MAX) {
         return PyErr_Format(PyExc_ValueError, "an asynchronous event's name has 1 to %d bytes: %s",
                             ASYNC_NAME_MAX, name);
@@ -108,6 +111,10 @@ static PyObject *emitter_call(PyObject *self, PyObject *arguments, PyObject *key
 static PyObject *emitter_wait(PyObject *self, PyObject *argument) {
     double seconds = PyFloat_AsDouble(argument);
     if (seconds < 0 && PyErr_Occurred()) return NULL;
+    if (seconds != seconds) {
+        PyErr_SetString(PyExc_ValueError, "wait: seconds is not a number");
+        return NULL;
+    }
     struct emitter *emitter = (struct emitter *)self;
     struct timespec deadline;
     (void)clock_gettime(CLOCK_MONOTONIC, &deadline);

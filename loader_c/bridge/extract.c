@@ -112,9 +112,10 @@ static bool compute_alone(struct plugin_state *state, const ss_plugin_event_inpu
     return rc == 0;
 }
 
-/* With `compute`. The memo of a foreign event, emptied when it is another one than before. */
+/* With `compute`. The memo of a foreign event, emptied when it is another one than before.
+ * `begun`: this call of the host has used it already, and holds what is in it. */
 static struct foreign_memo *foreign_memo(struct plugin_state *state,
-                                         const ss_plugin_event_input *input) {
+                                         const ss_plugin_event_input *input, bool begun) {
     struct foreign_memo *memo = &state->foreign;
     ss_plugin_event header;
     memcpy(&header, input->evt, sizeof header);
@@ -122,7 +123,7 @@ static struct foreign_memo *foreign_memo(struct plugin_state *state,
     bool same = memo->valid && input->evtnum != 0 && memo->event == input->evt &&
                 memo->number == input->evtnum && memo->ts == header.ts &&
                 memo->length == header.len;
-    if (!same) {
+    if (!same && !begun) {
         arena_reset(&memo->arena);
         memo->cells = NULL;
         memo->valid = true;
@@ -137,10 +138,10 @@ static struct foreign_memo *foreign_memo(struct plugin_state *state,
 static struct cell on_miss(struct plugin_state *state, const ss_plugin_event_input *input,
                            const ss_plugin_field_extract_input *in, struct event_slot *slot,
                            struct arena *late_arena, struct field *field,
-                           const ss_plugin_extract_field *asked, int number) {
+                           const ss_plugin_extract_field *asked, int number, bool begun) {
     struct cell result = {.state = CELL_NONE};
     (void)pthread_mutex_lock(&state->compute);
-    struct foreign_memo *memo = slot == NULL ? foreign_memo(state, input) : NULL;
+    struct foreign_memo *memo = slot == NULL ? foreign_memo(state, input, begun) : NULL;
     struct arena *arena = slot != NULL ? late_arena : &memo->arena;
     if (number == REQUEST_NONE || !field->cached) {
         if (!compute_alone(state, input, in, field, asked, arena, &result)) {
@@ -238,9 +239,10 @@ ss_plugin_rc entry_extract_fields(ss_plugin_t *s, const ss_plugin_event_input *e
         int number = request_find(&state->requests, field, asked);
         const struct cell *known =
             slot != NULL && number != REQUEST_NONE ? known_cell(slot, number) : NULL;
-        struct cell cell = known != NULL
-                               ? *known
-                               : on_miss(state, evt, in, slot, late_arena, field, asked, number);
+        struct cell cell =
+            known != NULL
+                ? *known
+                : on_miss(state, evt, in, slot, late_arena, field, asked, number, i > 0);
         if (cell.state == CELL_VALUE) {
             asked->res.str = cell.values;
             asked->res_len = cell.count;

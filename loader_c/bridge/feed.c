@@ -12,6 +12,8 @@ struct feed {
     PyObject_HEAD
     struct event_source *source; /* NULL once cut */
     uint64_t refused;
+    unsigned long interruptible; /* the thread that runs the author's code; 0: not now */
+    bool interrupted;
 };
 
 PyObject *feed_new(struct event_source *source) {
@@ -19,6 +21,8 @@ PyObject *feed_new(struct event_source *source) {
     if (feed == NULL) return NULL;
     feed->source = source;
     feed->refused = 0;
+    feed->interruptible = 0;
+    feed->interrupted = false;
     return (PyObject *)feed;
 }
 
@@ -43,11 +47,13 @@ static void refuse(struct feed *feed, struct plugin_state *state) {
     }
 }
 
-/* 0: added; -1: refused, with an exception set. */
+enum { ADDED = 0, REFUSED = -1, NO_MEMORY = -2 };
+
+/* Unless it is ADDED, with an exception set. */
 static int add_event(struct plugin_state *state, struct batch *batch, PyObject *event) {
     PyObject *data = PyObject_GetAttr(event, name_data);
     PyObject *ts = data != NULL ? PyObject_GetAttr(event, name_ts) : NULL;
-    int rc = -1;
+    int rc = REFUSED;
     uint64_t nanoseconds = UINT64_MAX; /* the host's clock */
     if (ts != NULL && ts != Py_None) nanoseconds = PyLong_AsUnsignedLongLong(ts);
     if (ts == NULL || PyErr_Occurred()) {
@@ -64,12 +70,13 @@ static int add_event(struct plugin_state *state, struct batch *batch, PyObject *
         struct event_slot *slot = bytes != NULL ? slot_new(state, event, &batch->arena) : NULL;
         if (slot == NULL) {
             PyErr_NoMemory();
+            rc = NO_MEMORY;
         } else {
             batch->events[batch->count] = bytes;
             batch->slots[batch->count] = slot;
             batch->count++;
             batch->bytes += size;
-            rc = 0;
+            rc = ADDED;
         }
     }
     Py_XDECREF(data);
@@ -92,7 +99,9 @@ static PyObject *feed_publish(PyObject *self, PyObject *arguments) {
         }
         int rc = add_event(source->state, batch, PyList_GET_ITEM(events, at));
         queue_commit(&source->queue);
-        if (rc != 0) refuse((struct feed *)self, source->state);
+        /* The event is not at fault: passing over it would acknowledge what was never given. */
+        if (rc == NO_MEMORY) return NULL;
+        if (rc == REFUSED) refuse((struct feed *)self, source->state);
         at++;
     }
     if (delivered != Py_None && queue_on_delivered(&source->queue, delivered) != 0) return NULL;
@@ -101,14 +110,45 @@ static PyObject *feed_publish(PyObject *self, PyObject *arguments) {
 
 static PyObject *feed_take_delivered(PyObject *self, PyObject *ignored) {
     (void)ignored;
+    struct feed *feed = (struct feed *)self;
     struct event_source *source = source_of(self);
-    return source != NULL ? queue_take_delivered(&source->queue) : NULL;
+    if (source == NULL) return NULL;
+    /* The exception on its way would be raised before the caller has hold of the callbacks. */
+    if (feed->interruptible != 0 && feed->interrupted) return PyList_New(0);
+    PyObject *due = queue_take_delivered(&source->queue);
+    if (due != NULL && PyList_GET_SIZE(due) > 0) feed->interruptible = 0;
+    return due;
+}
+
+static PyObject *feed_allow_interrupt(PyObject *self, PyObject *ignored) {
+    (void)ignored;
+    struct feed *feed = (struct feed *)self;
+    /* In one go under the GIL: who closes first marks the queue and interrupts later, so either
+     * that is seen here or the interruption finds the thread. */
+    bool allowed = feed->source != NULL && !queue_closing(&feed->source->queue);
+    if (allowed) feed->interruptible = PyThread_get_thread_ident();
+    return PyBool_FromLong(allowed);
+}
+
+static PyObject *feed_forbid_interrupt(PyObject *self, PyObject *ignored) {
+    (void)ignored;
+    ((struct feed *)self)->interruptible = 0;
+    Py_RETURN_NONE;
+}
+
+/* ctypes.pythonapi, the usual way to this call, does not exist in a private interpreter. */
+static PyObject *feed_interrupt(PyObject *self, PyObject *exception) {
+    struct feed *feed = (struct feed *)self;
+    if (feed->interruptible == 0) Py_RETURN_FALSE;
+    feed->interrupted = true;
+    return PyBool_FromLong(PyThreadState_SetAsyncExc(feed->interruptible, exception) == 1);
 }
 
 static PyObject *wait_with(PyObject *self, PyObject *argument,
                            bool (*wait)(struct event_queue *, long)) {
     double seconds = PyFloat_AsDouble(argument);
     if (seconds < 0 && PyErr_Occurred()) return NULL;
+    if (!(seconds > 0)) seconds = 0; /* not a number, too */
     struct event_source *source = source_of(self);
     if (source == NULL) return NULL;
     long milliseconds = seconds > 86400 ? 86400000 : (long)(seconds * 1000);
@@ -149,7 +189,16 @@ static PyMethodDef methods[] = {
      "Queues events[start:] and returns the index of the first one that found no room.\n"
      "`delivered` (a callable or None) is registered once all are in. Never blocks."},
     {"take_delivered", feed_take_delivered, METH_NOARGS,
-     "take_delivered() -> list of callables whose events the host has finished with."},
+     "take_delivered() -> list of callables whose events the host has finished with.\n\n"
+     "Unless it is empty, interrupt() is forbidden from here on."},
+    {"allow_interrupt", feed_allow_interrupt, METH_NOARGS,
+     "allow_interrupt() -> bool: lets interrupt() reach the calling thread; False, and not so, "
+     "when the source is closing."},
+    {"forbid_interrupt", feed_forbid_interrupt, METH_NOARGS,
+     "forbid_interrupt(): an interruption on its way is raised at once, none comes later."},
+    {"interrupt", feed_interrupt, METH_O,
+     "interrupt(exception: type) -> bool\n\n"
+     "Raises the exception in the source's thread before its next line of Python, if allowed."},
     {"wait_space", feed_wait_space, METH_O,
      "wait_space(seconds) -> bool: until there is room, a callback is due or close."},
     {"wait_drained", feed_wait_drained, METH_O,

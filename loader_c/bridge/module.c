@@ -39,21 +39,9 @@ static PyObject *table_address(PyObject *module, PyObject *ignored) {
     return PyLong_FromVoidPtr((void *)&bridge_table);
 }
 
-/* ctypes.pythonapi, the usual way to this call, does not exist in a private interpreter. */
-static PyObject *interrupt(PyObject *module, PyObject *arguments) {
-    (void)module;
-    unsigned long thread;
-    PyObject *exception;
-    if (!PyArg_ParseTuple(arguments, "kO", &thread, &exception)) return NULL;
-    return PyBool_FromLong(PyThreadState_SetAsyncExc(thread, exception) == 1);
-}
-
 static PyMethodDef methods[] = {
     {"table_address", table_address, METH_NOARGS,
      "table_address() -> int: address of the struct falcopy_bridge (falcopy_bridge.h)."},
-    {"interrupt", interrupt, METH_VARARGS,
-     "interrupt(thread: int, exception: type) -> bool\n\n"
-     "Raises the exception in another thread before its next line of Python."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -91,6 +91,8 @@ static void seal_open(struct event_queue *queue) {
     }
     queue->ready_last = batch;
     queue->ready_count++;
+    /* Once is enough: until it has woken, further events go on filling a batch. */
+    queue->consumer_waits = false;
     (void)pthread_cond_signal(&queue->for_consumer);
 }
 
@@ -167,15 +169,16 @@ int queue_on_delivered(struct event_queue *queue, PyObject *callback) {
 }
 
 PyObject *queue_take_delivered(struct event_queue *queue) {
+    /* First: what rings after this is about callbacks that may not be among those taken. */
+    uint64_t ticks;
+    ssize_t got = read(queue->wake_fd, &ticks, sizeof ticks);
+    (void)got; /* EAGAIN: nobody had rung */
     (void)pthread_mutex_lock(&queue->lock);
     PyObject **done = queue->done;
     size_t count = queue->done_count;
     queue->done = NULL;
     queue->done_count = queue->done_capacity = 0;
     (void)pthread_mutex_unlock(&queue->lock);
-    uint64_t ticks;
-    ssize_t got = read(queue->wake_fd, &ticks, sizeof ticks);
-    (void)got; /* EAGAIN: nobody had rung */
     PyObject *result = PyList_New(0);
     for (size_t i = 0; i < count; i++) {
         if (result != NULL) {
@@ -274,7 +277,7 @@ static struct batch *take_ready(struct event_queue *queue) {
             queue->wake_producer = false;
             wake_producer(queue);
         }
-    } else if (queue->open != NULL && queue->open->count > 0 && !queue->filling) {
+    } else if (!queue->filling && queue->open != NULL && queue->open->count > 0) {
         batch = queue->open;
         queue->open = NULL;
     }
@@ -300,8 +303,6 @@ ss_plugin_rc queue_next(struct event_queue *queue, uint32_t *count, ss_plugin_ev
         atomic_store(&queue->held, batch);
         *count = batch->count;
         *events = batch->events;
-        atomic_fetch_add_explicit(&queue->events, batch->count, memory_order_relaxed);
-        atomic_fetch_add_explicit(&queue->batches, 1, memory_order_relaxed);
         rc = SS_PLUGIN_SUCCESS;
     } else if (queue->ended) {
         rc = queue->end_rc;

@@ -68,7 +68,6 @@ struct event_queue {
     PyObject **done; /* lists of callables, without the GIL only moved about */
     size_t done_count, done_capacity;
     int wake_fd; /* eventfd: readable when `done` or the space has grown */
-    atomic_uint_fast64_t events, batches;
 };
 
 int queue_init(struct event_queue *queue); /* 0, or errno */
@@ -83,11 +82,12 @@ void queue_commit(struct event_queue *queue);
 int queue_on_delivered(struct event_queue *queue, PyObject *callback);
 /* What is due, as a new list. GIL. */
 PyObject *queue_take_delivered(struct event_queue *queue);
-/* Until there is space,
- * or the host has finished with every event; earlier when a callback is due; at most `timeout_ms`, at once when closing. Returns whether that holds. No GIL. */
+/* Waits until there is space, or until the host has finished with every event; not beyond
+ * `timeout_ms`, closing or a callback that is due. Returns whether that holds. No GIL. */
 bool queue_wait_space(struct event_queue *queue, long timeout_ms);
 bool queue_wait_drained(struct event_queue *queue, long timeout_ms);
-/* Sleeps, but not beyond closing or a callback that is due. Returns whether the queue is closing. No GIL. */
+/* Sleeps, but not beyond closing or a callback that is due. Returns whether the queue is
+ * closing. No GIL. */
 bool queue_sleep(struct event_queue *queue, long timeout_ms);
 void queue_end(struct event_queue *queue, ss_plugin_rc rc);
 

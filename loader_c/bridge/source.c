@@ -11,6 +11,8 @@
 #include "host_link.h"
 #include "thread.h"
 
+enum { INTERRUPT_SECONDS = 10 /* JOIN_SECONDS is a multiple of it */ };
+
 struct event_queue *source_queue(struct event_source *source) { return &source->queue; }
 
 static void *run_source(void *argument) {
@@ -99,25 +101,33 @@ ss_instance_t *entry_open(ss_plugin_t *s, const char *params, ss_plugin_rc *rc) 
     return NULL;
 }
 
+static void source_interrupt(struct event_source *source) {
+    PyGILState_STATE gil = gil_enter();
+    PyObject *result = PyObject_CallMethod(source->driver, "stop", NULL);
+    if (result == NULL) {
+        state_log_python_error(source->state, SS_PLUGIN_LOG_SEV_ERROR,
+                               "the source cannot be stopped");
+    }
+    Py_XDECREF(result);
+    gil_leave(gil);
+}
+
 void entry_close(ss_plugin_t *s, ss_instance_t *h) {
     struct plugin_state *state = (struct plugin_state *)s;
     struct event_source *source = (struct event_source *)h;
     /* Hosts close a NULL handle after a failed open, and may close twice. */
     if (state == NULL || source == NULL || !release_slot(state, source)) return;
     queue_close(&source->queue);
-    PyGILState_STATE gil = gil_enter();
-    PyObject *result = PyObject_CallMethod(source->driver, "stop", NULL);
-    if (result == NULL) {
-        state_log_python_error(state, SS_PLUGIN_LOG_SEV_ERROR, "the source cannot be stopped");
+    bool joined = false;
+    /* The author's code may swallow an interruption: there is one more now and then. */
+    for (int waited = 0; !joined && waited < JOIN_SECONDS; waited += INTERRUPT_SECONDS) {
+        source_interrupt(source);
+        joined = thread_join(source->thread, INTERRUPT_SECONDS);
     }
-    Py_XDECREF(result);
-    gil_leave(gil);
-
-    bool joined = thread_join(source->thread, JOIN_SECONDS);
-    gil = gil_enter();
+    PyGILState_STATE gil = gil_enter();
     if (joined) {
         source_free(source);
-        result = state_call(state, "source_closed", "()");
+        PyObject *result = state_call(state, "source_closed", "()");
         if (result == NULL) {
             state_log_python_error(state, SS_PLUGIN_LOG_SEV_WARNING, "the source has closed");
         }

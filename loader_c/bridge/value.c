@@ -130,7 +130,10 @@ static int list_to_cell(const struct field_table *table, const struct field *fie
     if (PyUnicode_Check(value) || PyBytes_Check(value)) {
         return wrong_type(field, "a list", value);
     }
-    PyObject *items = PySequence_Fast(value, "a list field returns an iterable");
+    /* A copy of a list: converting its items may run Python code, and that may change it. */
+    PyObject *items = PyList_Check(value)
+                          ? PyList_AsTuple(value)
+                          : PySequence_Fast(value, "a list field returns an iterable");
     if (items == NULL) return -1;
     Py_ssize_t count = PySequence_Fast_GET_SIZE(items);
     int rc = 0;
