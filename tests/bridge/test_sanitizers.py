@@ -55,6 +55,7 @@ def test_the_bridge_is_clean_under_address_and_undefined_behaviour_sanitizers(
     }
     command = [sys.executable, "-m", "pytest", "-p", "sanitized_bridge", str(HERE), "-q"]
     command += ["-p", "no:cacheprovider", "-p", "no:xdist", f"--ignore={__file__}"]
+    command.append(f"--ignore={HERE / 'test_memory.py'}")  # counts what the allocator keeps
     run = subprocess.run(
         command, cwd=REPOSITORY, env=env, capture_output=True, text=True, timeout=280
     )
