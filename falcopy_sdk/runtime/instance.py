@@ -62,12 +62,12 @@ class Instance:
         try:
             with logs.bound_to(link):
                 self._plugin = self._make_plugin(config)
+            self._decode: Callable[[bytes], Any] | None = self._method(spec.decode)
+            #: Read by the bridge: fields in the order of their ids.
+            self.field_table: tuple[FieldRow, ...] = tuple(self._row(f) for f in spec.fields)
         except BaseException:
             self._let_go()
             raise
-        self._decode: Callable[[bytes], Any] | None = self._method(spec.decode)
-        #: Read by the bridge: fields in the order of their ids.
-        self.field_table: tuple[FieldRow, ...] = tuple(self._row(f) for f in spec.fields)
         #: Read by the bridge: an event for which the author's decoder gives None has no field.
         self.decoded_first = spec.decode is not None
         link.end_init()

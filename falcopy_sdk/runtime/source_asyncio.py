@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
@@ -36,7 +37,7 @@ async def events_of_async_object(take: Callable[[], Any]) -> AsyncIterator[Any]:
                 return
             if batch is None:
                 await asyncio.sleep(_PAUSE)
-            elif isinstance(batch, (list, tuple)):
+            elif isinstance(batch, Iterable) and not isinstance(batch, (bytes, str)):
                 for item in batch:
                     yield item
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.exceptions import SourceEnd
@@ -37,7 +38,7 @@ def events_of_object(take: Callable[[], Any], pause: Callable[[], Any]) -> Itera
                 return
             if batch is None:
                 pause()
-            elif isinstance(batch, (list, tuple)):
+            elif isinstance(batch, Iterable) and not isinstance(batch, (bytes, str)):
                 yield from batch
             else:
                 yield batch

@@ -57,6 +57,9 @@ class AsyncPlain:
 class _Reader:
     def __init__(self, params: str) -> None:
         self.items = list(Plain().events(params))
+        # Any iterable of events will do.
+        self.items[0] = (item for item in [self.items[0]])
+        self.items[1] = [self.items[1]]
         self.closed = False
 
     def next_batch(self) -> Any:
