@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,15 +18,25 @@ static struct arena_chunk *new_chunk(size_t size) {
     return chunk;
 }
 
+/* An ordinary chunk, used before or new. */
+static struct arena_chunk *take_chunk(struct arena *arena) {
+    struct arena_chunk *chunk = arena->spare;
+    if (chunk == NULL) return new_chunk(CHUNK_SIZE);
+    arena->spare = chunk->next;
+    chunk->used = 0;
+    return chunk;
+}
+
 void *arena_alloc(struct arena *arena, size_t size) {
     if (size > SIZE_MAX / 2) return NULL;
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     struct arena_chunk *chunk = arena->chunks;
     if (chunk == NULL || chunk->size - chunk->used < size) {
-        struct arena_chunk *fresh = new_chunk(size > CHUNK_SIZE ? size : CHUNK_SIZE);
+        bool large = size > CHUNK_SIZE;
+        struct arena_chunk *fresh = large ? new_chunk(size) : take_chunk(arena);
         if (fresh == NULL) return NULL;
-        if (chunk != NULL && size > CHUNK_SIZE) {
-            /* A large one of its own goes behind, so that the rest of this chunk is used. */
+        if (chunk != NULL && large) {
+            /* One of its own goes behind, so that the rest of this chunk is used. */
             fresh->next = chunk->next;
             chunk->next = fresh;
         } else {
@@ -46,30 +57,26 @@ void *arena_zalloc(struct arena *arena, size_t size) {
 }
 
 void arena_reset(struct arena *arena) {
-    struct arena_chunk *kept = NULL;
     struct arena_chunk *chunk = arena->chunks;
     while (chunk != NULL) {
         struct arena_chunk *next = chunk->next;
-        if (kept == NULL && chunk->size == CHUNK_SIZE) {
-            kept = chunk;
+        if (chunk->size == CHUNK_SIZE) {
+            /* Given back and asked for again, every page of it would fault anew. */
+            chunk->next = arena->spare;
+            arena->spare = chunk;
         } else {
             free(chunk);
         }
         chunk = next;
     }
-    if (kept != NULL) {
-        kept->next = NULL;
-        kept->used = 0;
-    }
-    arena->chunks = kept;
+    arena->chunks = NULL;
 }
 
 void arena_free(struct arena *arena) {
-    struct arena_chunk *chunk = arena->chunks;
-    while (chunk != NULL) {
-        struct arena_chunk *next = chunk->next;
-        free(chunk);
-        chunk = next;
+    arena_reset(arena);
+    while (arena->spare != NULL) {
+        struct arena_chunk *next = arena->spare->next;
+        free(arena->spare);
+        arena->spare = next;
     }
-    arena->chunks = NULL;
 }

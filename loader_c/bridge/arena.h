@@ -18,13 +18,14 @@ struct arena_chunk {
 
 struct arena {
     struct arena_chunk *chunks; /* the one in use first */
+    struct arena_chunk *spare;  /* ordinary ones of before the last reset */
 };
 
 /* 16-byte aligned, uninitialised; NULL when memory is out. */
 void *arena_alloc(struct arena *arena, size_t size);
 /* The same, zeroed. */
 void *arena_zalloc(struct arena *arena, size_t size);
-/* Forgets everything, keeping one ordinary chunk for reuse. */
+/* Forgets everything, keeping ordinary chunks for reuse. */
 void arena_reset(struct arena *arena);
 void arena_free(struct arena *arena);
 

@@ -5,9 +5,14 @@
  */
 #include "gil.h"
 
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "state.h"
 #include "table.h"
@@ -90,12 +95,9 @@ static const struct falcopy_bridge *import_runtime(char *error, size_t size) {
     return table;
 }
 
-EXPORTED const struct falcopy_bridge *falcopy_bridge_boot(const char *root, char *error,
-                                                          size_t size) {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static const struct falcopy_bridge *table;
-    (void)pthread_mutex_lock(&lock);
-    if (table == NULL && !Py_IsInitialized()) {
+static const struct falcopy_bridge *boot(const char *root, char *error, size_t size) {
+    const struct falcopy_bridge *table = NULL;
+    if (!Py_IsInitialized()) {
         PyStatus status = start_interpreter(root);
         if (PyStatus_Exception(status)) {
             (void)snprintf(error, size, "the plugin's Python cannot start: %s%s%s",
@@ -105,11 +107,38 @@ EXPORTED const struct falcopy_bridge *falcopy_bridge_boot(const char *root, char
             table = import_runtime(error, size);
             (void)PyEval_SaveThread();
         }
-    } else if (table == NULL) {
+    } else {
         /* The interpreter runs: the import failed last time, or another copy started it. */
         PyGILState_STATE gil = gil_enter();
         table = import_runtime(error, size);
         gil_leave(gil);
+    }
+    return table;
+}
+
+/* Copies of a plugin that were unpacked elsewhere share libpython, but each has a bridge with a
+ * mutex of its own. What they have in common is libpython's file. -1: not lockable, so be it. */
+static int lock_libpython(void) {
+    Dl_info info;
+    if (dladdr((void *)(uintptr_t)Py_IsInitialized, &info) == 0 || info.dli_fname == NULL) return -1;
+    int fd = open(info.dli_fname, O_RDONLY | O_CLOEXEC);
+    while (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+        if (errno == EINTR) continue;
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
+EXPORTED const struct falcopy_bridge *falcopy_bridge_boot(const char *root, char *error,
+                                                          size_t size) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static const struct falcopy_bridge *table;
+    (void)pthread_mutex_lock(&lock);
+    if (table == NULL) {
+        int fd = lock_libpython();
+        table = boot(root, error, size);
+        if (fd >= 0) (void)close(fd);
     }
     const struct falcopy_bridge *booted = table;
     (void)pthread_mutex_unlock(&lock);

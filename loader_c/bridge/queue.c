@@ -128,7 +128,12 @@ void queue_commit(struct event_queue *queue) {
     struct batch *batch = queue->open;
     queue->filling = false;
     bool is_full = batch->count == BATCH_EVENTS || batch->bytes >= BATCH_BYTES;
-    if (batch->count > 0 && (is_full || queue->consumer_waits)) seal_open(queue);
+    if (batch->count > 0 && is_full) {
+        seal_open(queue);
+    } else if (batch->count > 0 && queue->consumer_waits) {
+        queue->consumer_waits = false; /* once: it waits a little for what follows */
+        (void)pthread_cond_signal(&queue->for_consumer);
+    }
     (void)pthread_mutex_unlock(&queue->lock);
 }
 
@@ -284,6 +289,16 @@ static struct batch *take_ready(struct event_queue *queue) {
     return batch;
 }
 
+/* With the lock, woken by a first event. More may be on their way: taking each by itself would
+ * cost both threads a wake-up an event. */
+static void linger(struct event_queue *queue) {
+    struct timespec deadline = deadline_in(LINGER_MS);
+    int rc = 0;
+    while (rc == 0 && queue->ready == NULL && !queue->ended && !queue->closing) {
+        rc = pthread_cond_timedwait(&queue->for_consumer, &queue->lock, &deadline);
+    }
+}
+
 ss_plugin_rc queue_next(struct event_queue *queue, uint32_t *count, ss_plugin_event ***events) {
     *count = 0;
     *events = NULL;
@@ -297,6 +312,7 @@ ss_plugin_rc queue_next(struct event_queue *queue, uint32_t *count, ss_plugin_ev
         queue->consumer_waits = true;
         waited = pthread_cond_timedwait(&queue->for_consumer, &queue->lock, &deadline);
         queue->consumer_waits = false;
+        if (waited == 0) linger(queue);
     }
     if (batch != NULL) {
         atomic_store(&batch->cursor, 0);

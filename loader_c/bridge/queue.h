@@ -25,6 +25,7 @@ enum {
     BATCH_EVENTS = 128,          /* what other SDKs hand out at most in one call */
     BATCH_BYTES = 1024 * 1024,   /* a batch is closed at this size */
     QUEUE_BATCHES = 8,           /* ready ones; then the source waits */
+    LINGER_MS = 1,               /* after the first event of a batch */
     NEXT_BATCH_WAIT_MS = 30,     /* plugin_api.h, next_batch: return control regularly */
 };
 
