@@ -163,6 +163,20 @@ def test_a_second_copy_unpacked_elsewhere_uses_the_first_ones_interpreter(
     assert all(len(list(copy.parent.glob("falcopy-tiny-*"))) == 1 for copy in copies)
 
 
+def test_copies_may_start_at_the_same_moment(compile_c, tmp_path, built):
+    program = compile_c("together", [HERE / "together.c"], "-ldl", "-lpthread")
+    copies = [tmp_path / str(number) / "libtiny.so" for number in range(4)]
+    for copy in copies:
+        copy.parent.mkdir()
+        shutil.copyfile(built.result.path, copy)
+    environment = {k: v for k, v in os.environ.items() if k != "FALCOPY_CACHE_DIR"}
+    for _ in range(5):
+        done = subprocess.run(
+            [program, *copies], capture_output=True, text=True, check=False, env=environment
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_every_needed_library_is_in_the_bundle_or_part_of_glibc(built, libraries):
     for library in libraries:
         for name in library.needed:
