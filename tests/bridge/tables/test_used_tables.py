@@ -2,173 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from falcopy_sdk import (
-    Event,
-    Int64,
-    TableEntry,
     TableError,
-    UInt8,
-    capture_close,
-    capture_open,
-    extract,
-    parse,
-    plugin,
-    source,
-    table,
 )
-from falcopy_sdk.abi import Rc, StateType, ffi
-from falcopy_sdk.exceptions import PluginFailedError
+from falcopy_sdk.abi import Rc, ffi
 from falcopy_sdk.host import (
     BuiltinTable,
-    HostEvent,
-    Library,
-    Plugin,
-    TableRegistry,
-    encode_plugin_event,
-    foreign_event,
 )
 
-ABOUT = {"version": "0.1.0", "description": "For tests", "contact": "https://example.org"}
-ROUNDS = 10_000
-
-
-class Thread(TableEntry):
-    comm: str
-    pid: int
-    root: bool
-    risk: UInt8 = table.added()
-    container: str | None
-
-
-class Acting:
-    """Does in each call what the test wants, and keeps what came of it."""
-
-    def __init__(self) -> None:
-        self.act: Callable[[Any], Any] = lambda _self: None
-        self.result: Any = None
-
-    def do(self) -> None:
-        self.result = None
-        try:
-            self.result = self.act(self)
-        except Exception as error:
-            self.result = error
-            raise
-
-
-acting: list[Any] = []
-
-
-@plugin(name="reader", **ABOUT)
-class Reader(Acting):
-    """Uses the host's threads."""
-
-    threads = table("threads", Thread, key=int)
-
-    def __init__(self) -> None:
-        super().__init__()
-        acting.append(self)
-
-    @parse
-    def on_event(self, event: Event) -> None:
-        self.do()
-
-    @capture_open
-    def begin(self) -> None:
-        self.do()
-
-    @capture_close
-    def end(self) -> None:
-        self.do()
-
-    @extract("r.comm", cache=False)
-    def comm(self, event: Event) -> str | None:
-        """Command"""
-        thread = self.threads.get(event.num)
-        return None if thread is None else thread.comm
-
-    @extract("r.acting", cache=False)
-    def acted(self, event: Event) -> str:
-        """What the test wants"""
-        self.do()
-        return str(self.result)
-
-    @extract("r.cached")
-    def cached(self, event: Event) -> int:
-        """Fails: it is memoised"""
-        return len(self.threads)
-
-
-@plugin(name="sourced", id=999, event_source="sourced", **ABOUT)
-class Sourced(Reader):
-    """Has events of its own as well."""
-
-    @source
-    def events(self, params: str) -> Iterator[bytes]:
-        yield from [b"{}"] * int(params)
-
-
-def threads_table() -> BuiltinTable:
-    fields = {
-        "comm": StateType.STRING,
-        "pid": StateType.INT64,
-        "root": StateType.BOOL,
-        "exe": StateType.STRING,
-        "args": StateType.TABLE,
-    }
-    made = BuiltinTable("threads", StateType.INT64, fields, frozenset({"root"}))
-    made.entries = {n: {"comm": f"comm {n}", "pid": n, "root": n == 1} for n in (1, 2, 3)}
-    return made
-
-
-@pytest.fixture
-def threads() -> BuiltinTable:
-    return threads_table()
-
-
-@pytest.fixture
-def tables(threads: BuiltinTable) -> TableRegistry:
-    return TableRegistry(threads)
-
-
-@pytest.fixture
-def start(log: Any, tables: TableRegistry) -> Iterator[Callable[..., Plugin]]:
-    """Initialise classes in one host."""
-    with ExitStack() as stack:
-
-        def make(cls: type, tables: TableRegistry | None = tables) -> Plugin:
-            library = stack.enter_context(Library.from_class(cls))
-            return stack.enter_context(library.init(log=log, tables=tables))
-
-        yield make
-        acting.clear()
-
-
-def event(num: int = 1, source: str = "any") -> HostEvent:
-    return foreign_event(encode_plugin_event(b"{}", plugin_id=1), num=num, source=source)
-
-
-def in_parse(started: Plugin, author: Any, act: Callable[[Any], Any]) -> Any:
-    """Run something inside of the author's @parse, and return what it gave."""
-    author.act = act
-    assert started.parse(event()) == Rc.SUCCESS, started.last_error()
-    assert started.tables.borrowed == 0
-    return author.result
-
-
-def error_in_parse(started: Plugin, author: Any, act: Callable[[Any], Any]) -> str:
-    author.act = act
-    assert started.parse(event(source=started.facts.event_source or "any")) == Rc.FAILURE
-    assert isinstance(author.result, TableError), author.result
-    assert started.tables.borrowed == 0
-    return str(author.result)
-
+from .tabled import (
+    ROUNDS,
+    Reader,
+    Sourced,
+    Thread,
+    acting,
+    error_in_parse,
+    event,
+    in_parse,
+)
 
 # ---- in calls of the host
 
@@ -389,49 +244,6 @@ def test_tables_are_not_usable_outside_the_calls_that_the_host_allows(start: Any
     author.act = lambda self: self.threads.erase(1)
     assert started.extract(event(), "r.acting") is None
     assert "fields read tables and never write" in str(author.result)
-
-
-def test_a_missing_table_or_field_stops_init_with_what_there_is(
-    start: Any, threads: BuiltinTable
-) -> None:
-    with pytest.raises(PluginFailedError, match='no table "threads"') as refused:
-        start(Reader, TableRegistry())
-    assert "optional=True" in str(refused.value)
-    del threads.fields["pid"]
-    with pytest.raises(PluginFailedError, match="no field 'pid'") as refused:
-        start(Reader)
-    assert "args, comm, exe, root" in str(refused.value)
-    threads.fields["pid"] = StateType.STRING
-    with pytest.raises(PluginFailedError, match="pid is string, and the plugin declares an int"):
-        start(Reader)
-    threads.fields["pid"] = StateType.TABLE
-    with pytest.raises(PluginFailedError, match="pid is a table of its own"):
-        start(Reader)
-    threads.fields["pid"] = StateType.INT32
-    threads.failures["add_table_field"] = "no more fields"
-    with pytest.raises(PluginFailedError, match="'risk' cannot be added: no more fields"):
-        start(Reader)
-    threads.failures.clear()
-    threads.key_type = StateType.STRING
-    with pytest.raises(PluginFailedError, match="its key is string"):
-        start(Reader)
-
-
-@plugin(name="modest", **ABOUT)
-class Modest:
-    """Does without the table."""
-
-    threads = table("threads", Thread, key=Int64, optional=True)
-
-    @extract("m.has", cache=False)
-    def has(self, event: Event) -> bool:
-        """Whether it is there"""
-        return self.threads is not None and self.threads.get(1) is not None
-
-
-def test_an_optional_table_is_none_where_the_host_has_none(start: Any) -> None:
-    assert start(Modest).extract(event(), "m.has") is True
-    assert start(Modest, TableRegistry()).extract(event(), "m.has") is False
 
 
 def test_a_call_of_the_host_without_a_reader_is_an_error_and_no_crash(start: Any) -> None:
