@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -22,16 +20,10 @@ from falcopy_sdk import (
 from falcopy_sdk.abi import Rc, StateType, ffi
 from falcopy_sdk.exceptions import PluginFailedError
 from falcopy_sdk.host import (
-    HostEvent,
-    Library,
-    Plugin,
     TableRegistry,
-    encode_plugin_event,
-    foreign_event,
 )
 
-ABOUT = {"version": "0.1.0", "description": "For tests", "contact": "https://example.org"}
-ROUNDS = 10_000
+from .tabled import ABOUT, ROUNDS, Acting, acting, error_in_parse, in_parse
 
 
 class Session(TableEntry):
@@ -39,25 +31,6 @@ class Session(TableEntry):
     count: UInt64
     level: UInt8 = 3
     open: bool = True
-
-
-class Acting:
-    """Does in each call what the test wants, and keeps what came of it."""
-
-    def __init__(self) -> None:
-        self.act: Callable[[Any], Any] = lambda _self: None
-        self.result: Any = None
-
-    def do(self) -> None:
-        self.result = None
-        try:
-            self.result = self.act(self)
-        except Exception as error:
-            self.result = error
-            raise
-
-
-acting: list[Any] = []
 
 
 @plugin(name="owner", **ABOUT)
@@ -102,39 +75,6 @@ class Other(Acting):
 @pytest.fixture
 def tables() -> TableRegistry:
     return TableRegistry()
-
-
-@pytest.fixture
-def start(log: Any, tables: TableRegistry) -> Iterator[Callable[..., Plugin]]:
-    """Initialise classes in one host."""
-    with ExitStack() as stack:
-
-        def make(cls: type, tables: TableRegistry | None = tables) -> Plugin:
-            library = stack.enter_context(Library.from_class(cls))
-            return stack.enter_context(library.init(log=log, tables=tables))
-
-        yield make
-        acting.clear()
-
-
-def event(num: int = 1, source: str = "any") -> HostEvent:
-    return foreign_event(encode_plugin_event(b"{}", plugin_id=1), num=num, source=source)
-
-
-def in_parse(started: Plugin, author: Any, act: Callable[[Any], Any]) -> Any:
-    """Run something inside of the author's @parse, and return what it gave."""
-    author.act = act
-    assert started.parse(event()) == Rc.SUCCESS, started.last_error()
-    assert started.tables.borrowed == 0
-    return author.result
-
-
-def error_in_parse(started: Plugin, author: Any, act: Callable[[Any], Any]) -> str:
-    author.act = act
-    assert started.parse(event(source=started.facts.event_source or "any")) == Rc.FAILURE
-    assert isinstance(author.result, TableError), author.result
-    assert started.tables.borrowed == 0
-    return str(author.result)
 
 
 def test_another_plugin_uses_an_own_table_many_times(start: Any) -> None:
