@@ -17,12 +17,19 @@ __all__ = ["build"]
 _ERASE_LINE = "\r\x1b[K"
 
 
+def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Path | None:
+    if value is not None and value.endswith("/"):
+        raise click.BadParameter(f"{value} is a folder; name the file in it, lib<name>.so")
+    return Path(value) if value is not None else None
+
+
 @click.command()
 @click.argument("plugin", default=".")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False),
+    callback=_file,
     help="The file to write; default: dist/lib<name>.so",
 )
 def build(plugin: str, output: Path | None) -> None:
