@@ -67,10 +67,10 @@ def read_project(folder: Path) -> Project:
     path = folder / "pyproject.toml"
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ProjectError(
             f"{path} does not exist. A plugin is a folder with a pyproject.toml: name that folder, "
-            "or start one with `falcopy new NAME`."
+            "or write one; the README of falcopy has an example."
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path}: not valid TOML: {error}") from error

@@ -125,7 +125,7 @@ def _from_ref(ref: str, folder: Path) -> Target:
             return Target(ref, read_project(parent))
     raise PluginLoadError(
         f"{ref}: no pyproject.toml in {source.parent} or above it. A build takes the plugin's "
-        "name, packages and dependencies from there: add one (falcopy new shows how)."
+        "name, packages and dependencies from there: add one; the README of falcopy has an example."
     )
 
 

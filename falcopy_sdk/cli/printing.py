@@ -48,6 +48,8 @@ class JsonPrinter:
 
     def __init__(self, wanted: list[str] | None) -> None:
         self._wanted = wanted or []
+        # Taken now: what a plugin in this process prints later goes elsewhere.
+        self._out = sys.stdout.buffer
         self._requests: list[FieldRequest] = []
 
     def prepare(self, plugin: Plugin) -> None:
@@ -63,9 +65,8 @@ class JsonPrinter:
             "data": _text(plugin, event),
             "fields": {r.text: plugin.extract(event, r) for r in self._requests},
         }
-        out = sys.stdout.buffer
-        out.write(orjson.dumps(line, default=_address, option=orjson.OPT_APPEND_NEWLINE))
-        out.flush()
+        self._out.write(orjson.dumps(line, default=_address, option=orjson.OPT_APPEND_NEWLINE))
+        self._out.flush()
 
 
 def _address(value: Any) -> str:
@@ -83,6 +84,7 @@ class HumanPrinter:
 
     def __init__(self, wanted: list[str] | None) -> None:
         self._wanted = wanted
+        self._out = sys.stdout
         self._requests: list[FieldRequest] = []
         self._width = 0
 
@@ -97,12 +99,13 @@ class HumanPrinter:
     def print(self, plugin: Plugin, event: HostEvent) -> None:
         """See EventPrinter."""
         head = click.style(f"{_time(event.ts)} {event.source}", bold=True)
-        click.echo(f"{head} {_text(plugin, event)}")
+        click.echo(f"{head} {_text(plugin, event)}", file=self._out)
         for request in self._requests:
             value = plugin.extract(event, request)
             if value is not None or self._wanted is not None:
-                click.echo(f"  {request.text:{self._width}} {_shown(value, request)}")
-        sys.stdout.flush()
+                shown = f"  {request.text:{self._width}} {_shown(value, request)}"
+                click.echo(shown, file=self._out)
+        self._out.flush()
 
 
 def _time(ns: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ __all__ = ["run"]
 
 #: Seconds that a plugin gets to return after Ctrl-C. Hosts wait for ever; a terminal should not.
 _GRACE = 3.0
+_STDOUT = 1  # the file descriptor
 
 
 @click.command()
@@ -57,7 +59,9 @@ def run(
 
     wanted = None if fields is None else split_requests(fields)
     printer: EventPrinter = (JsonPrinter if as_json else HumanPrinter)(wanted)
-    _Run(plugin, config_text(init_config), open_params, limit, printer).until_it_ends()
+    # Standard output is the events'; print() of a class in this process is talk.
+    with contextlib.redirect_stdout(sys.stderr):
+        _Run(plugin, config_text(init_config), open_params, limit, printer).until_it_ends()
 
 
 def _log_to_stderr() -> LogSink:
@@ -110,7 +114,7 @@ class _Run:
                 signal.signal(number, handler)
         if isinstance(self._failure, BrokenPipeError):
             # Whoever read has gone (`| head`). What is buffered goes nowhere, without a message.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
         elif self._failure is not None:
             raise self._failure
 

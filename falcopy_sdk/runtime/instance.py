@@ -14,7 +14,7 @@ from falcopy_sdk.abi.enums import FieldTypeCode, MetricType, MetricValueType
 from falcopy_sdk.declare.config import load_config
 from falcopy_sdk.declare.event import Event
 from falcopy_sdk.declare.values import Metric
-from falcopy_sdk.runtime import logs
+from falcopy_sdk.runtime import logs, masking
 from falcopy_sdk.runtime.asynchronous import AsyncEventsDriver
 from falcopy_sdk.runtime.source import Normalizer
 from falcopy_sdk.runtime.source_asyncio import (
@@ -74,6 +74,7 @@ class Instance:
 
     def _make_plugin(self, config: str) -> Any:
         value = load_config(self._spec, config)
+        masking.learn(value)
         hooks.notify("falcopy_config_loaded", spec=self._spec, config=value)
         arguments = () if value is None else (value,)
         if not self._spec.tables:
@@ -230,7 +231,9 @@ class Instance:
         """
         method = self._required(self._spec.set_config, "@set_config")
         with logs.bound_to(self._link):
-            method(load_config(self._spec, text))
+            value = load_config(self._spec, text)
+            masking.learn(value)
+            method(value)
 
     def metrics(self) -> list[tuple[str, int, int, int | float]]:
         """Return rows of name, type, value type and value (plugin_types.h, ss_plugin_metric)."""

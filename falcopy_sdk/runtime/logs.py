@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk.abi.enums import LogSeverity
+from falcopy_sdk.runtime.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ def describe(error: BaseException) -> str:
     """
     from falcopy_sdk.exceptions import FalcopyError
 
-    text = str(error)
+    text = masked(str(error))
     if isinstance(error, FalcopyError) and text:
         return text
     line = f"{type(error).__name__}: {text}" if text else type(error).__name__
@@ -81,13 +82,13 @@ class _HostHandler(logging.Handler):
             return
         self._busy.now = True
         try:
-            message = record.getMessage()
+            message = masked(record.getMessage())
             error = record.exc_info[1] if record.exc_info else None
             if error is not None:
                 message += f": {describe(error)}"
             link.log(_severity(record.levelno), None, message)
             if error is not None:
-                text = "".join(traceback.format_exception(error))
+                text = masked("".join(traceback.format_exception(error)))
                 link.log(LogSeverity.DEBUG, None, text)
         except Exception:  # noqa: BLE001 - the logging module's own contract for handlers
             self.handleError(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -159,6 +160,48 @@ def test_a_wrong_configuration_fails_init_with_a_sentence_and_without_the_secret
     with pytest.raises((ConfigError, PluginFailedError), match=sentence) as caught:
         start(Whole, config)
     assert "s3cr3t" not in str(caught.value)
+
+
+@plugin(name="leaking", id=999, event_source="leaking", **ABOUT)
+class Leaking:
+    """Puts its secret where it must not be."""
+
+    @init_schema
+    @dataclass
+    class Config:
+        tokens: list[Secret]
+        at_once: bool = False
+
+    def __init__(self, config: Config) -> None:
+        self.token = config.tokens[0].reveal()
+        if config.at_once:
+            raise ValueError(f"cannot log in with {self.token}")
+
+    @source
+    def events(self) -> Iterator[bytes]:
+        logging.getLogger("mine").warning("using %s", self.token)
+        yield b"{}"
+        raise ConnectionError(f"refused {self.token}")
+
+    @extract("l.field")
+    def field(self, event: Event) -> str:
+        """Field"""
+        raise KeyError(self.token)
+
+
+def test_a_revealed_secret_is_masked_in_errors_and_logs(start: Any, log: Any) -> None:
+    config = {"tokens": ["hunter2-secret"]}
+    with pytest.raises(PluginFailedError, match=r"cannot log in with \*\*\*") as failed:
+        start(Leaking, config | {"at_once": True})
+    assert "hunter2" not in str(failed.value)
+    plugin_ = start(Leaking, config)
+    with plugin_.open() as instance:
+        (event,) = instance.events(limit=1)
+        assert plugin_.extract(event, "l.field") is None
+        while not any("trying again" in text for text in log.texts("WARNING")):
+            instance.next()
+    assert any(text == "using ***" for text in log.texts("WARNING"))
+    assert "hunter2" not in repr(log)
 
 
 def test_a_constructor_that_raises_fails_init_with_its_text(start: Any) -> None:

@@ -333,6 +333,13 @@ def test_pip_does_the_work_where_there_is_no_uv(project, tmp_path, monkeypatch, 
     assert build(project, tmp_path / "x.so").sha256 == built.result.sha256
 
 
+def test_a_file_is_no_project(built):
+    done = falcopy("build", str(built.result.path))
+    assert done.returncode == 5
+    assert "A plugin is a folder with a pyproject.toml" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_folder_is_no_output_file(tmp_path):
     done = falcopy("build", str(PROJECTS / "tiny"), "-o", f"{tmp_path}/new/")
     assert done.returncode == 2

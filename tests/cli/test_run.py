@@ -143,6 +143,14 @@ def test_a_plugin_without_events_exits_with_3(falcopy: Any, stub: Any) -> None:
     assert "'answers-stub' has no events of its own" in done.stderr
 
 
+def test_what_a_class_prints_stays_out_of_the_events(falcopy: Any, tmp_path: Path) -> None:
+    source = PLUGIN.replace("            yield", '            print("aside")\n            yield')
+    (tmp_path / "words.py").write_text(source)
+    done = falcopy("run", "words:Words", "--open-params", "one two", "--json", cwd=tmp_path)
+    assert [line["data"] for line in _lines(done)] == ["word one", "word two"]
+    assert done.stderr.count("aside") == 2
+
+
 def test_a_python_class_runs_without_a_build(falcopy: Any, tmp_path: Path) -> None:
     (tmp_path / "words_plugin.py").write_text(PLUGIN)
     done = falcopy(
