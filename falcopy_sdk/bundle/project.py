@@ -10,17 +10,16 @@ import tomllib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from falcopy_sdk.bundle import installer
 from falcopy_sdk.exceptions import ProjectError
+from falcopy_sdk.hooks import GROUP
 
-__all__ = ["ENTRY_POINT_GROUP", "Project", "build_into", "read_project"]
-
-ENTRY_POINT_GROUP: Final = "falcopy"
+__all__ = ["Project", "build_into", "read_project"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Project:
         if not self.plugins:
             raise ProjectError(
                 f"{where}: no plugin is declared. Add:\n\n"
-                f"[project.entry-points.{ENTRY_POINT_GROUP}]"
+                f"[project.entry-points.{GROUP}]"
                 f'\n{self.name} = "your_module:YourClass"'
             )
         if len(self.plugins) > 1:
@@ -77,7 +76,7 @@ def read_project(folder: Path) -> Project:
     table = document.get("project")
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise ProjectError(f'{path}: has no name. Add a table [project] with name = "…".')
-    plugins = table.get("entry-points", {}).get(ENTRY_POINT_GROUP, {})
+    plugins = table.get("entry-points", {}).get(GROUP, {})
     return Project(
         folder=folder.resolve(),
         name=canonicalize_name(table["name"]),

@@ -3,10 +3,7 @@
  * Asynchronous events: the author's method runs on a thread of its own between
  * set_async_event_handler(handler) and set_async_event_handler(NULL).
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "emitter.h"
 #include "host_link.h"
