@@ -12,6 +12,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_ARGS ?=
+# Most tests wait more than they compute.
+WORKERS ?= 4
 
 BIN := $(VENV)/bin
 # The tests compile variants of the C parts with the environment's cmake.
@@ -26,7 +28,7 @@ demo: $(INSTALLED)
 	$(BIN)/python plugins/k8saudit_aks/demo
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
