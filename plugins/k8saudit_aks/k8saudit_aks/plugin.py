@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import asdict
 from typing import TYPE_CHECKING, ClassVar
 
 from k8saudit.fields import KubernetesAuditFields
@@ -12,7 +11,8 @@ from falcopy_sdk import Batch, Metric, OpenParam, init_schema, metrics, open_par
 from falcopy_sdk.exceptions import ConfigError, SourceFatal
 from k8saudit_aks import config
 from k8saudit_aks.ratelimit import RateLimit
-from k8saudit_aks.records import Complaints, RecordReader
+from k8saudit_aks.records import RecordReader
+from k8saudit_aks.rejects import Complaints, Rejects
 from k8saudit_aks.replay import path_of, replay
 from k8saudit_aks.stats import GAUGES, Stats
 from k8saudit_aks.timing import Timing
@@ -57,7 +57,9 @@ class K8sAuditAks(KubernetesAuditFields):
                 the host cannot open the source. Later: a checkpoint container that does not
                 exist.
         """
-        reader = RecordReader(self._config.maxEventSize, self._stats, Complaints())
+        reader = RecordReader(
+            self._config.maxEventSize, self._stats, Rejects(self._stats, Complaints())
+        )
         if params.startswith("file:"):
             return replay(path_of(params), reader)
         if params not in ("", "default"):
@@ -89,7 +91,7 @@ class K8sAuditAks(KubernetesAuditFields):
         """The counters since init."""
         return {
             name: Metric(value, monotonic=name not in GAUGES)
-            for name, value in asdict(self._stats).items()
+            for name, value in self._stats.counters().items()
         }
 
     def _rate_limit(self) -> RateLimit | None:

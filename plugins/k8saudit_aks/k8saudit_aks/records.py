@@ -7,136 +7,139 @@ is the text of one line of a control plane component, for the audit categories o
 
 from __future__ import annotations
 
-import time
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from k8saudit import ingest
+from k8saudit.values import to_json
 
-from k8saudit_aks.log import log
+from k8saudit_aks.rejects import REASONS, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from falcopy_sdk import Event
+    from k8saudit_aks.rejects import Place, Rejects
     from k8saudit_aks.stats import Stats
 
-__all__ = ["AUDIT_CATEGORIES", "Complaints", "RecordReader"]
+__all__ = ["AUDIT_CATEGORIES", "RecordReader"]
 
 #: All audit events, and all but reads; a diagnostic setting should enable one of them.
-AUDIT_CATEGORIES = frozenset({"kube-audit", "kube-audit-admin"})
-
-
-class Complaints:
-    """Log lines about bad input: the first of a kind, then one a minute with a count."""
-
-    def __init__(self, every: float = 60.0) -> None:
-        self._every = every
-        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
-
-    def note(self, what: str, where: str, reason: str, detail: str) -> None:
-        """Complain about ``what``, unless the same was done for the same reason just now."""
-        now = time.monotonic()
-        last, more = self._kinds.get((what, reason), (-self._every, 0))
-        if now - last < self._every:
-            self._kinds[what, reason] = last, more + 1
-            return
-        self._kinds[what, reason] = now, 0
-        since = f"; {more} more since the last such line" if more else ""
-        log.warning("passed over %s at %s: %s (%s)%s", what, where, reason, detail, since)
+AUDIT_CATEGORIES = ("kube-audit", "kube-audit-admin")
+#: Categories are counted one by one up to here; a control plane has about ten.
+_COUNTED_CATEGORIES = 32
 
 
 class RecordReader:
     """Reads bodies; whatever is wrong with one is counted, sampled in the log and passed over."""
 
-    def __init__(self, max_event_size: int, stats: Stats, complaints: Complaints) -> None:
+    def __init__(
+        self,
+        max_event_size: int,
+        stats: Stats,
+        rejects: Rejects,
+        categories: Collection[str] = AUDIT_CATEGORIES,
+    ) -> None:
+        """``categories``, in any letter case, are read; a record without category is, too."""
         self._max_event_size = max_event_size
-        self._stats, self._complaints = stats, complaints
+        self._stats, self._rejects = stats, rejects
+        self._categories = frozenset(category.lower() for category in categories)
 
-    def read(self, body: bytes | None, where: str) -> Iterator[Event]:
+    def read(self, body: bytes | None, place: Place) -> Iterator[Event]:
         """The audit events of one body, in order.
 
         Args:
             body: Of an Event Hubs event; None if it has none that is bytes.
-            where: For log lines, such as ``partition 3, offset 4711``.
+            place: Where it is from.
         """
         self._stats.bodies += 1
         self._stats.body_bytes += len(body or b"")
         if body is None:
-            self._bad_body(where, "no data section", "an AMQP value or sequence")
+            self._bad_body(Reason.BODY_NO_DATA, place, "an AMQP value or sequence", b"")
             return
         try:
             decoded = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            self._bad_body(where, "not valid JSON", str(error))
+            self._bad_body(Reason.BODY_NOT_JSON, place, str(error), body)
             return
         records = _records(decoded)
         if records is None:
-            self._bad_body(where, "no records", "neither a list nor an object with records")
+            detail = "neither a list nor an object with records"
+            self._bad_body(Reason.BODY_NO_RECORDS, place, detail, body)
             return
-        yield from self._from_records(records, where)
+        yield from self._from_records(records, place, body)
 
-    def read_line(self, line: bytes, where: str) -> Iterator[Event]:
+    def read_line(self, line: bytes, place: Place) -> Iterator[Event]:
         """The audit events of one line of a file: a body, or audit events as they are."""
         self._stats.bodies += 1
         self._stats.body_bytes += len(line)
         try:
             decoded = orjson.loads(line)
         except orjson.JSONDecodeError as error:
-            self._bad_body(where, "not valid JSON", str(error))
+            self._bad_body(Reason.BODY_NOT_JSON, place, str(error), line)
             return
         sample = decoded[0] if isinstance(decoded, list) and decoded else decoded
         records = None if _member(sample, "kind") is not None else _records(decoded)
         if records is None:
-            yield from self._from_audit(decoded, where)
+            yield from self._from_audit(decoded, place, lambda: line)
         else:
-            yield from self._from_records(records, where)
+            yield from self._from_records(records, place, line)
 
-    def too_long(self, where: str, detail: str) -> None:
+    def too_long(self, place: Place, detail: str) -> None:
         """Note a line that was not even read."""
-        self._bad_body(where, "too long", detail)
+        self._bad_body(Reason.BODY_TOO_LONG, place, detail, b"")
 
-    def _from_records(self, records: list[Any], where: str) -> Iterator[Event]:
+    def _from_records(self, records: list[Any], place: Place, body: bytes) -> Iterator[Event]:
         for record in records:
-            text = self._log(record, where)
-            if text is not None:
-                yield from self._from_audit(text, where)
 
-    def _from_audit(self, payload: object, where: str) -> Iterator[Event]:
-        for event in ingest.records(payload, self._max_event_size, self._on_rejected(where)):
+            def data(record: object = record) -> bytes:
+                return _as_json(record, body)
+
+            text = self._log(record, place, data)
+            if text is not None:
+                yield from self._from_audit(text, place, data)
+
+    def _from_audit(
+        self, payload: object, place: Place, data: Callable[[], bytes]
+    ) -> Iterator[Event]:
+        def rejected(reason: ingest.Rejected, detail: str) -> None:
+            self._rejects.pass_over(REASONS[reason], place, detail, data)
+
+        for event in ingest.records(payload, self._max_event_size, rejected):
             self._stats.events += 1
             self._stats.event_bytes += len(event.data)
             yield event
 
-    def _log(self, record: object, where: str) -> str | None:
+    def _log(self, record: object, place: Place, data: Callable[[], bytes]) -> str | None:
         """The ``log`` of a record if it is to be read as audit events."""
         category = _member(record, "category")
-        if isinstance(category, str) and category.lower() not in AUDIT_CATEGORIES:
-            self._stats.records_skipped += 1
+        if isinstance(category, str) and category.lower() not in self._categories:
+            self._skipped(category)
             return None
         text = _member(_member(record, "properties"), "log")
         if not isinstance(text, str):
-            self._bad_record(where, "no properties.log", "missing or not a string")
+            self._rejects.pass_over(Reason.RECORD_NO_LOG, place, "missing or not a string", data)
             return None
         return text
 
-    def _on_rejected(self, where: str) -> ingest.OnRejected:
-        def rejected(reason: ingest.Rejected, detail: str) -> None:
-            if reason is ingest.Rejected.TOO_LARGE:
-                self._stats.events_oversize += 1
-                self._complaints.note("an event", where, reason.value, detail)
-            else:
-                self._bad_record(where, reason.value, detail)
+    def _skipped(self, category: str) -> None:
+        self._stats.records_skipped += 1
+        counts = self._stats.skipped
+        name = re.sub("[^a-z0-9]+", "_", category.lower())
+        if name not in counts and len(counts) >= _COUNTED_CATEGORIES:
+            name = "other"
+        counts[name] = counts.get(name, 0) + 1
 
-        return rejected
+    def _bad_body(self, reason: Reason, place: Place, detail: str, body: bytes) -> None:
+        self._rejects.pass_over(reason, place, detail, lambda: body)
 
-    def _bad_body(self, where: str, reason: str, detail: str) -> None:
-        self._stats.bad_bodies += 1
-        self._complaints.note("a body", where, reason, detail)
 
-    def _bad_record(self, where: str, reason: str, detail: str) -> None:
-        self._stats.bad_records += 1
-        self._complaints.note("a record", where, reason, detail)
+def _as_json(record: object, body: bytes) -> bytes:
+    try:
+        return to_json(record)
+    except RecursionError:
+        return body
 
 
 def _records(decoded: object) -> list[Any] | None:

@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from falcopy_sdk import Batch
 from falcopy_sdk.exceptions import SourceFatal
+from k8saudit_aks.rejects import LinePlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,11 +63,11 @@ def _batches(file: BinaryIO, path: str, reader: RecordReader) -> Iterator[Batch]
         try:
             events: list[Event] = []
             for number, line in _lines(file):
-                where = f"{path} line {number}"
+                place = LinePlace(path, number)
                 if line is None:
-                    reader.too_long(where, f"longer than {MAX_LINE} bytes")
+                    reader.too_long(place, f"longer than {MAX_LINE} bytes")
                 else:
-                    events.extend(reader.read_line(line, where))
+                    events.extend(reader.read_line(line, place))
                 if len(events) >= _BATCH_EVENTS:
                     yield Batch(events)
                     events = []

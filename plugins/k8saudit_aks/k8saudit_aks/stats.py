@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+
+from k8saudit_aks.rejects import Reason
 
 __all__ = ["GAUGES", "Stats"]
 
 #: Counters that go down as well.
 GAUGES = frozenset({"intake_bytes"})
+
+
+def _reasons() -> dict[str, int]:
+    return {reason.counter: 0 for reason in Reason}
 
 
 @dataclass(slots=True)
@@ -21,9 +27,20 @@ class Stats:
     bad_bodies: int = 0
     bad_records: int = 0
     records_skipped: int = 0
-    events_oversize: int = 0
     repeats: int = 0
     reconnects: int = 0
     checkpoints: int = 0
     checkpoint_errors: int = 0
     intake_bytes: int = 0
+    #: By the counter of a :class:`~k8saudit_aks.rejects.Reason`; each key is there from the start.
+    rejected: dict[str, int] = field(default_factory=_reasons)
+    #: Records passed over on purpose, by category as a metric's name has it.
+    skipped: dict[str, int] = field(default_factory=dict)
+
+    def counters(self) -> dict[str, int]:
+        """All of them, by the name of the metric."""
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        by_reason, by_category = plain.pop("rejected"), plain.pop("skipped")
+        # A copy: the source thread may meet a new category meanwhile.
+        skipped = {f"records_skipped_{name}": count for name, count in dict(by_category).items()}
+        return plain | by_reason | skipped

@@ -14,6 +14,7 @@ from k8saudit_aks import checkpoints, client
 from k8saudit_aks.intake import Intake
 from k8saudit_aks.log import ClientLog, StateLog, log
 from k8saudit_aks.receiver import Receiver
+from k8saudit_aks.rejects import HubPlace
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
@@ -99,8 +100,10 @@ class LiveStream:
         events: list[Event] = []
         size = count = 0
         for event in arrived:
-            where = f"partition {partition.id}, offset {event.position.offset}"
-            events.extend(self._reader.read(event.body, where))
+            place = HubPlace(
+                partition.id, event.position.offset, event.position.sequence_number, event.enqueued
+            )
+            events.extend(self._reader.read(event.body, place))
             size += len(event.body or b"")
             count += 1
             if len(events) >= self._batch_events or size >= _BATCH_BYTES or event is arrived[-1]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 from k8saudit_aks.config import Config, hub_settings
-from k8saudit_aks.records import Complaints, RecordReader
+from k8saudit_aks.records import RecordReader
+from k8saudit_aks.rejects import Complaints, Rejects
 from k8saudit_aks.stats import Stats
 from k8saudit_aks.stream import LiveStream
 from k8saudit_aks.timing import Timing
@@ -152,7 +153,8 @@ def live() -> Callable[..., Any]:
             **config,
         }
         stats = Stats()
-        reader = RecordReader(settings.pop("maxEventSize", 262144), stats, Complaints())
+        rejects = Rejects(stats, Complaints())
+        reader = RecordReader(settings.pop("maxEventSize", 262144), stats, rejects)
         stream = LiveStream(hub_settings(Config(**settings)), timing, reader, stats, rate_limit)
         batches = stream.batches()
         host = Host(stats, finishes=finishes)
