@@ -50,6 +50,20 @@ class Config:
     starting_position: Annotated[
         str, "Where a partition without a checkpoint starts: latest, earliest or an RFC 3339 time"
     ] = "latest"
+    checkpoint_interval: Annotated[
+        float, "Seconds between two checkpoints, if checkpoint_events do not come before"
+    ] = 5.0
+    checkpoint_events: Annotated[
+        int, "Audit events of a partition after which its checkpoint is written at once"
+    ] = 5000
+    load_balancing_interval: Annotated[
+        float, "Seconds between two rounds in which the readers of a hub share out its partitions"
+    ] = 10.0
+    partition_ownership_expiration_interval: Annotated[
+        float,
+        "Seconds after which the partitions of a reader that has died go to others; at least "
+        "twice load_balancing_interval",
+    ] = 60.0
 
     def check(self) -> None:
         """Check what is given, without touching the network.
@@ -64,6 +78,16 @@ class Config:
         ]
         if self.maxEventSize <= 0:
             problems.append("maxEventSize must be greater than 0")
+        problems += [
+            f"{key} must be greater than 0"
+            for key in ("checkpoint_interval", "checkpoint_events", "load_balancing_interval")
+            if getattr(self, key) <= 0
+        ]
+        if self.partition_ownership_expiration_interval < 2 * self.load_balancing_interval:
+            problems.append(
+                "partition_ownership_expiration_interval must be at least twice "
+                "load_balancing_interval; else readers take partitions from each other"
+            )
         if not self.consumer_group:
             problems.append("consumer_group must not be empty; drop it for $Default")
         if problems:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from k8saudit.fields import KubernetesAuditFields
@@ -35,7 +36,7 @@ class K8sAuditAks(KubernetesAuditFields):
     """Takes the place of the Go plugin of the same name: same id, source, fields and keys."""
 
     Config = init_schema(config.Config)
-    #: Intervals of the live stream.
+    #: Intervals of the live stream that the configuration does not name.
     timing: ClassVar[Timing] = Timing()
 
     def __init__(self, settings: config.Config | None) -> None:
@@ -76,7 +77,14 @@ class K8sAuditAks(KubernetesAuditFields):
         # Only here: a replay needs none of the Azure client, which takes 30 to 60 MB.
         from k8saudit_aks.stream import LiveStream
 
-        stream = LiveStream(hub, self.timing, reader, self._stats, self._rate_limit())
+        timing = replace(
+            self.timing,
+            checkpoint=self._config.checkpoint_interval,
+            checkpoint_events=self._config.checkpoint_events,
+            balancing=self._config.load_balancing_interval,
+            ownership=self._config.partition_ownership_expiration_interval,
+        )
+        stream = LiveStream(hub, timing, reader, self._stats, self._rate_limit())
         async with aclosing(stream.batches()) as batches:
             async for batch in batches:
                 yield batch

@@ -75,7 +75,10 @@ class Receiver:
         """
         self._client_log.last = ""
         consumer = client.consumer(
-            self._hub, self._store, load_balancing_interval=self._timing.balancing
+            self._hub,
+            self._store,
+            load_balancing_interval=self._timing.balancing,
+            partition_ownership_expiration_interval=self._timing.ownership,
         )
         say("opened consumer client")
         receive = asyncio.create_task(

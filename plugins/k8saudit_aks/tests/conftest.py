@@ -34,6 +34,7 @@ QUICK = Timing(
     beat=2.0,
     silent=5.0,
     balancing=1.0,
+    ownership=6.0,
     look_up=8.0,
     first_pause=0.2,
     last_pause=1.0,
