@@ -1,25 +1,25 @@
-"""The plugin's configuration, and what of it a live stream needs."""
+"""The keys of ``init_config``.
+
+The README's table of keys is made from this file: ``python -m k8saudit_aks.keytable README.md``.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated
-from urllib.parse import urlsplit
 
-from falcopy_sdk import Secret
-from falcopy_sdk.exceptions import ConfigError
+from falcopy_sdk import Length, Range, Secret
+from k8saudit_aks import resolve
+from k8saudit_aks.resolve import hub_settings
+from k8saudit_aks.settings import Auth, StoreKind, Transport  # noqa: TC001 - for the schema
 
-__all__ = ["BlobSettings", "Config", "HubSettings", "hub_settings"]
+__all__ = ["Config", "hub_settings"]
 
-_HUB_FORM = (
-    "Endpoint=sb://<namespace>.servicebus.windows.net/;"
-    "SharedAccessKeyName=<policy>;SharedAccessKey=<key>"
-)
-_BLOB_FORM = (
-    "DefaultEndpointsProtocol=https;AccountName=<account>;AccountKey=<key>;"
-    "EndpointSuffix=core.windows.net"
-)
+_SECONDS = Range(min=0.1, max=86400)
+
+
+def _no_secret() -> Secret:
+    return Secret("")
 
 
 @dataclass
@@ -31,220 +31,142 @@ class Config:
     """
 
     event_hub_namespace_connection_string: Annotated[
-        Secret, "Connection string of the Event Hubs namespace; its policy needs Listen"
-    ] = field(default_factory=lambda: Secret(""))
+        Secret,
+        "Connection string of the Event Hubs namespace; its policy needs Listen. Needed for a live "
+        "stream unless auth names an identity",
+    ] = field(default_factory=_no_secret)
     event_hub_name: Annotated[
-        str, "Event hub that the diagnostic setting of the AKS clusters writes to"
+        str,
+        "Event hub that the diagnostic setting of the AKS clusters writes to; may be left out if "
+        "the connection string has EntityPath",
     ] = ""
     blob_storage_connection_string: Annotated[
-        Secret, "Connection string of the storage account that keeps the checkpoints"
-    ] = field(default_factory=lambda: Secret(""))
-    blob_storage_container_name: Annotated[str, "Container for the checkpoints; must exist"] = ""
+        Secret,
+        "Connection string of the storage account for checkpoints and dead letters; "
+        "UseDevelopmentStorage=true means Azurite on its usual port",
+    ] = field(default_factory=_no_secret)
+    blob_storage_container_name: Annotated[str, "Container for the checkpoints; it must exist"] = ""
     rate_limit_events_per_second: Annotated[
-        int, "At most this many audit events a second; 0: no limit"
+        int, "At most this many audit events a second; 0: no limit", Range(min=0)
     ] = 0
-    rate_limit_burst: Annotated[int, "Audit events that may pass at once under the limit"] = 200
+    rate_limit_burst: Annotated[
+        int, "Audit events that may pass at once under the limit", Range(min=0)
+    ] = 200
     #: Spelled as the Go plugin spells it.
-    maxEventSize: Annotated[int, "Audit events larger than this many bytes are dropped"] = 262144  # noqa: N815
-    consumer_group: Annotated[str, "Consumer group of the event hub to read as"] = "$Default"
+    maxEventSize: Annotated[  # noqa: N815
+        int, "Audit events larger than this many bytes are dropped and counted", Range(min=1)
+    ] = 262144
+
+    consumer_group: Annotated[
+        str, "Consumer group of the event hub to read as", Length(min=1, max=256)
+    ] = "$Default"
     starting_position: Annotated[
         str, "Where a partition without a checkpoint starts: latest, earliest or an RFC 3339 time"
     ] = "latest"
+    categories: Annotated[
+        tuple[str, ...],
+        "Categories of the diagnostic setting to read as audit events; other records are counted "
+        "and passed over",
+        Length(min=1),
+    ] = ("kube-audit", "kube-audit-admin")
+
+    auth: Annotated[
+        Auth,
+        "How to prove who we are: connection_string, or an identity of Microsoft Entra ID, which "
+        "needs fully_qualified_namespace and, for blobs, storage_account_url",
+    ] = "connection_string"
+    fully_qualified_namespace: Annotated[
+        str, "The namespace for an identity: <namespace>.servicebus.windows.net"
+    ] = ""
+    storage_account_url: Annotated[
+        str, "The storage account for an identity: https://<account>.blob.core.windows.net"
+    ] = ""
+    client_id: Annotated[
+        str, "Client id of the identity; empty: AZURE_CLIENT_ID, or the system-assigned identity"
+    ] = ""
+    tenant_id: Annotated[str, "Tenant of the identity; empty: AZURE_TENANT_ID"] = ""
+    token_file_path: Annotated[
+        str, "File with the token of workload_identity; empty: AZURE_FEDERATED_TOKEN_FILE"
+    ] = ""
+
+    checkpoint_store: Annotated[
+        StoreKind | None,
+        "Where positions are kept: blob, file (SQLite, for one Falco), or none; left out: what "
+        "blob_storage_container_name or checkpoint_file say, else none",
+    ] = None
+    checkpoint_file: Annotated[
+        str, "SQLite file for checkpoint_store: file; an absolute path, its folder must exist"
+    ] = ""
     checkpoint_interval: Annotated[
-        float, "Seconds between two checkpoints, if checkpoint_events do not come before"
+        float,
+        "Seconds between two checkpoints of a partition, if checkpoint_events come not before",
+        _SECONDS,
     ] = 5.0
     checkpoint_events: Annotated[
-        int, "Audit events of a partition after which its checkpoint is written at once"
+        int,
+        "Audit events of a partition after which its checkpoint is written at once",
+        Range(min=1),
     ] = 5000
     load_balancing_interval: Annotated[
-        float, "Seconds between two rounds in which the readers of a hub share out its partitions"
+        float,
+        "Seconds between two rounds in which the readers of a hub share out its partitions",
+        _SECONDS,
     ] = 10.0
     partition_ownership_expiration_interval: Annotated[
         float,
         "Seconds after which the partitions of a reader that has died go to others; at least "
         "twice load_balancing_interval",
+        _SECONDS,
     ] = 60.0
 
+    prefetch: Annotated[
+        int,
+        "Event Hubs events that the client fetches ahead for each partition; they wait in memory",
+        Range(min=1, max=10000),
+    ] = 300
+    max_batch_size: Annotated[
+        int, "Event Hubs events that the client hands over at once", Range(min=1, max=10000)
+    ] = 300
+
+    transport: Annotated[
+        Transport | None,
+        "amqp (TLS, port 5671) or websocket (HTTPS, port 443); left out: amqp, or websocket with "
+        "http_proxy",
+    ] = None
+    http_proxy: Annotated[
+        str, "HTTP proxy for Event Hubs, Blob Storage and token requests: http://<host>:<port>"
+    ] = ""
+    http_proxy_username: Annotated[str, "User name for the proxy"] = ""
+    http_proxy_password: Annotated[Secret, "Password for the proxy"] = field(
+        default_factory=_no_secret
+    )
+    custom_endpoint: Annotated[
+        str,
+        "sb://<host>:<port> to connect to in the place of the namespace, such as a private "
+        "endpoint or an application gateway; its certificate must name this host",
+    ] = ""
+    ca_file: Annotated[
+        str,
+        "PEM file of the certificate authorities to trust; empty: SSL_CERT_FILE, or the host's own",
+    ] = ""
+
+    dead_letter_file: Annotated[
+        str, "File that keeps what was passed over as bad, as JSON lines; an absolute path"
+    ] = ""
+    dead_letter_file_max_bytes: Annotated[
+        int,
+        "Size at which dead_letter_file is renamed to .1, in the place of the .1 before, and begun "
+        "anew",
+        Range(min=65536),
+    ] = 64 << 20
+    dead_letter_container: Annotated[
+        str, "Container of the storage account that keeps the same; it must exist"
+    ] = ""
+
     def check(self) -> None:
-        """Check what is given, without touching the network.
+        """Check the form of what is given, without touching the network.
 
         Raises:
-            ConfigError: a value has the wrong form; names the key and never shows the value.
+            ConfigError: a value is malformed, or two keys contradict each other.
         """
-        problems = [
-            f"{key} must not be negative"
-            for key in ("rate_limit_events_per_second", "rate_limit_burst")
-            if getattr(self, key) < 0
-        ]
-        if self.maxEventSize <= 0:
-            problems.append("maxEventSize must be greater than 0")
-        problems += [
-            f"{key} must be greater than 0"
-            for key in ("checkpoint_interval", "checkpoint_events", "load_balancing_interval")
-            if getattr(self, key) <= 0
-        ]
-        if self.partition_ownership_expiration_interval < 2 * self.load_balancing_interval:
-            problems.append(
-                "partition_ownership_expiration_interval must be at least twice "
-                "load_balancing_interval; else readers take partitions from each other"
-            )
-        if not self.consumer_group:
-            problems.append("consumer_group must not be empty; drop it for $Default")
-        if problems:
-            raise ConfigError(problems)
-        _start(self.starting_position)
-        if self.event_hub_namespace_connection_string:
-            _parse_hub(self)
-        if self.blob_storage_connection_string:
-            _parse_blob(self.blob_storage_connection_string.reveal())
-
-
-@dataclass(frozen=True, slots=True)
-class BlobSettings:
-    """The checkpoint store of a live stream."""
-
-    connection_string: str = field(repr=False)
-    account: str
-    container: str
-
-
-@dataclass(frozen=True, slots=True)
-class HubSettings:
-    """What a live stream reads from."""
-
-    connection_string: str = field(repr=False)
-    #: ``host`` or, with an emulator, ``host:port``: the client names it so in checkpoints.
-    namespace: str
-    #: Name of the shared access policy, empty with a ready-made signature.
-    policy: str
-    hub: str
-    consumer_group: str
-    #: ``"-1"`` (earliest), ``"@latest"`` or a time, as the client wants it.
-    start: str | datetime
-    blob: BlobSettings | None
-
-    @property
-    def host_and_port(self) -> tuple[str, int]:
-        """Where the client connects to; AMQP over TLS listens on 5671."""
-        host, _, port = self.namespace.partition(":")
-        return host, int(port) if port else 5671
-
-
-def hub_settings(config: Config) -> HubSettings:
-    """What a live stream needs, complete.
-
-    Raises:
-        ConfigError: a key is missing, malformed or contradicts another one.
-    """
-    if not config.event_hub_namespace_connection_string:
-        raise ConfigError(
-            [
-                "event_hub_namespace_connection_string is missing; expected "
-                f"{_HUB_FORM} (Azure portal: Event Hubs namespace, Shared access policies)"
-            ]
-        )
-    namespace, policy, hub = _parse_hub(config)
-    if not hub:
-        raise ConfigError(
-            [
-                "event_hub_name is missing: the event hub that the diagnostic setting of the AKS "
-                "cluster writes to"
-            ]
-        )
-    return HubSettings(
-        connection_string=config.event_hub_namespace_connection_string.reveal(),
-        namespace=namespace,
-        policy=policy,
-        hub=hub,
-        consumer_group=config.consumer_group,
-        start=_start(config.starting_position),
-        blob=_blob_settings(config),
-    )
-
-
-def _blob_settings(config: Config) -> BlobSettings | None:
-    connection_string = config.blob_storage_connection_string.reveal()
-    container = config.blob_storage_container_name
-    if not connection_string and not container:
-        return None
-    if not connection_string:
-        raise ConfigError(
-            [
-                "blob_storage_connection_string is missing though blob_storage_container_name is "
-                f"set; expected {_BLOB_FORM}, or drop both to keep no checkpoints"
-            ]
-        )
-    if not container:
-        raise ConfigError(
-            [
-                "blob_storage_container_name is missing though blob_storage_connection_string is "
-                "set; name a container that exists, or drop both to keep no checkpoints"
-            ]
-        )
-    return BlobSettings(connection_string, _parse_blob(connection_string), container)
-
-
-def _start(text: str) -> str | datetime:
-    named = {"earliest": "-1", "latest": "@latest"}.get(text)
-    if named:
-        return named
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ConfigError(
-            [
-                "starting_position is none of latest, earliest and an RFC 3339 time with its zone "
-                "such as 2026-02-03T04:05:06Z"
-            ]
-        )
-    return moment
-
-
-def _pairs(key: str, text: str, form: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for part in text.strip().strip(";").split(";"):
-        name, separator, value = part.partition("=")
-        if not separator:
-            raise ConfigError([f"{key} is malformed; expected {form}"])
-        pairs[name.strip().lower()] = value.strip()
-    return pairs
-
-
-def _parse_hub(config: Config) -> tuple[str, str, str]:
-    key = "event_hub_namespace_connection_string"
-    pairs = _pairs(key, config.event_hub_namespace_connection_string.reveal(), _HUB_FORM)
-    address = urlsplit(pairs.get("endpoint", ""))
-    try:
-        valid = address.scheme == "sb" and bool(address.hostname) and address.port != 0
-    except ValueError:  # a port that is no number
-        valid = False
-    if not valid:
-        raise ConfigError([f"{key} has no Endpoint=sb://<host>/; expected {_HUB_FORM}"])
-    has_key = pairs.get("sharedaccesskey") and pairs.get("sharedaccesskeyname")
-    if not has_key and not pairs.get("sharedaccesssignature"):
-        raise ConfigError(
-            [f"{key} has no SharedAccessKeyName and SharedAccessKey; expected {_HUB_FORM}"]
-        )
-    entity, hub = pairs.get("entitypath", ""), config.event_hub_name
-    if entity and hub and entity != hub:
-        raise ConfigError(
-            [f"EntityPath in {key} and event_hub_name name two different hubs; drop one of them"]
-        )
-    return address.netloc, pairs.get("sharedaccesskeyname", ""), hub or entity
-
-
-def _parse_blob(text: str) -> str:
-    key = "blob_storage_connection_string"
-    pairs = _pairs(key, text, _BLOB_FORM)
-    if pairs.get("accountname") and pairs.get("accountkey"):
-        return pairs["accountname"]
-    if pairs.get("sharedaccesssignature") and pairs.get("blobendpoint"):
-        return urlsplit(pairs["blobendpoint"]).hostname or "?"
-    raise ConfigError(
-        [
-            f"{key} has neither AccountName and AccountKey nor BlobEndpoint and "
-            f"SharedAccessSignature; expected {_BLOB_FORM}"
-        ]
-    )
+        resolve.check(self)

@@ -16,7 +16,7 @@ from azure.eventhub import CloseReason
 from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
-from k8saudit_aks import checkpoints, client, trouble
+from k8saudit_aks import trouble
 from k8saudit_aks.progress import HubEvent, Partition, Position
 from k8saudit_aks.trouble import Unavailable
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from azure.eventhub import EventData
     from azure.eventhub.aio import PartitionContext
 
-    from k8saudit_aks.checkpoints import CheckpointStore
-    from k8saudit_aks.client import StartingPositions
-    from k8saudit_aks.config import HubSettings
+    from k8saudit_aks.client import HubClient, StartingPositions
     from k8saudit_aks.log import ClientLog
+    from k8saudit_aks.settings import HubSettings
     from k8saudit_aks.stats import Stats
+    from k8saudit_aks.store import Store
     from k8saudit_aks.timing import Timing
 
 __all__ = ["Receiver"]
@@ -42,15 +42,16 @@ class Receiver:
     def __init__(
         self,
         hub: HubSettings,
+        client: HubClient,
         timing: Timing,
-        store: CheckpointStore | None,
+        store: Store | None,
         partitions: dict[str, Partition],
         take: Callable[[Partition, list[HubEvent]], Awaitable[None]],
         client_log: ClientLog,
         stats: Stats,
     ) -> None:
         """``take`` is awaited with each batch; it may wait as long as the host is behind."""
-        self._hub, self._timing, self._store = hub, timing, store
+        self._hub, self._client, self._timing, self._store = hub, client, timing, store
         self._partitions, self._take = partitions, take
         self._client_log, self._stats = client_log, stats
         self._trouble: Unavailable | None = None
@@ -74,8 +75,7 @@ class Receiver:
             Unavailable: always, in the end; with a sentence for the user.
         """
         self._client_log.last = ""
-        consumer = client.consumer(
-            self._hub,
+        consumer = self._client.consumer(
             self._store,
             load_balancing_interval=self._timing.balancing,
             partition_ownership_expiration_interval=self._timing.ownership,
@@ -85,6 +85,8 @@ class Receiver:
             consumer.receive_batch(
                 self._on_batch,
                 max_wait_time=self._timing.beat,
+                max_batch_size=self._hub.max_batch_size,
+                prefetch=self._hub.prefetch,
                 starting_position=self._resume_at(positions),
                 on_error=self._on_error,
                 on_partition_initialize=self._on_initialize,
@@ -138,7 +140,7 @@ class Receiver:
             )
             if silent:
                 # Raises the cause if the hub does not answer either.
-                await client.look_up(self._hub, positions, self._timing.look_up)
+                await self._client.look_up(positions, self._timing.look_up)
                 raise Unavailable(trouble.silence(silent, self._hub, self._client_log.last))
             if ours and all(partition.has_beaten for partition in ours):
                 receiving()
@@ -184,10 +186,9 @@ class Receiver:
             )
         elif isinstance(error, EventHubError) or self._store is None:
             self._trouble = Unavailable(await trouble.diagnose(error, self._hub))
-        elif self._hub.blob:
+        else:
             self._store.health.down(
-                f"{checkpoints.explain(error, self._hub.blob)}. "
-                "Partitions that are being read are read on"
+                f"{self._store.explain(error)}. Partitions that are being read are read on"
             )
 
 

@@ -6,28 +6,30 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
-
 from falcopy_sdk import Batch
 from falcopy_sdk.exceptions import SourceFatal
-from k8saudit_aks import checkpoints, client
+from k8saudit_aks.checkpoints import Checkpointer
+from k8saudit_aks.client import HubClient
 from k8saudit_aks.intake import Intake
 from k8saudit_aks.log import ClientLog, StateLog, log
 from k8saudit_aks.receiver import Receiver
 from k8saudit_aks.rejects import HubPlace
+from k8saudit_aks.store import Group, open_store
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
 
+    from azure.core.credentials_async import AsyncTokenCredential
+
     from falcopy_sdk import Event
-    from k8saudit_aks.checkpoints import Checkpointer, CheckpointStore
     from k8saudit_aks.client import StartingPositions
-    from k8saudit_aks.config import BlobSettings, HubSettings
     from k8saudit_aks.progress import HubEvent, Partition
     from k8saudit_aks.ratelimit import RateLimit
     from k8saudit_aks.records import RecordReader
+    from k8saudit_aks.settings import HubSettings
     from k8saudit_aks.stats import Stats
+    from k8saudit_aks.store import Store
     from k8saudit_aks.timing import Timing
 
 __all__ = ["LiveStream"]
@@ -58,6 +60,7 @@ class LiveStream:
         self._rate_limit = rate_limit
         self._batch_events = min(_BATCH_EVENTS, rate_limit.burst) if rate_limit else _BATCH_EVENTS
         self._intake: Intake[tuple[Partition, list[HubEvent]]] = Intake(_INTAKE_BYTES)
+        self._group = Group(hub.namespace, hub.hub, hub.consumer_group)
         self._partitions: dict[str, Partition] = {}
         self._positions: StartingPositions = {}
         self._health = StateLog(f"Event Hubs {hub.namespace}: receiving from {hub.hub} again")
@@ -119,15 +122,13 @@ class LiveStream:
         """Run clients one after the other; ends only by being cancelled or by SourceFatal."""
         with ClientLog.attached() as client_log:
             async with contextlib.AsyncExitStack() as stack:
+                credential = await self._open_credential(stack)
+                store = open_store(self._hub, credential)
                 checkpointer = None
-                store = None
-                if self._hub.blob:
-                    store = checkpoints.open_store(self._hub.blob)
+                if store:
                     await stack.enter_async_context(store)
-                    await self._reach_store(store, self._hub.blob)
-                    checkpointer = checkpoints.Checkpointer(
-                        store, self._hub, self._hub.blob, self._partitions, self._stats
-                    )
+                    await self._reach_store(store)
+                    checkpointer = Checkpointer(store, self._group, self._partitions, self._stats)
                     writing = asyncio.create_task(
                         checkpointer.run(self._timing.checkpoint, self._timing.checkpoint_events)
                     )
@@ -135,38 +136,49 @@ class LiveStream:
                 else:
                     log.warning(
                         "no checkpoint store: after a restart the stream begins at "
-                        "starting_position; set blob_storage_connection_string and "
-                        "blob_storage_container_name to resume where it ended"
+                        "starting_position; set blob_storage_container_name and its account, or "
+                        "checkpoint_file, to resume where it ended"
                     )
-                await self._run_clients(store, checkpointer, client_log)
+                client = HubClient(self._hub, credential)
+                await self._run_clients(client, store, checkpointer, client_log)
 
-    async def _reach_store(self, store: CheckpointStore, blob: BlobSettings) -> None:
-        """Wait until the container can be listed.
+    async def _open_credential(
+        self, stack: contextlib.AsyncExitStack
+    ) -> AsyncTokenCredential | None:
+        if self._hub.credential is None:
+            return None
+        from k8saudit_aks.credentials import open_credential
+
+        try:
+            credential = open_credential(self._hub.credential, self._hub.network)
+        except ValueError as error:
+            raise SourceFatal(f"init_config: {self._hub.credential}: {error}") from None
+        return await stack.enter_async_context(credential)
+
+    async def _reach_store(self, store: Store) -> None:
+        """Wait until positions can be read and written.
 
         Raises:
-            SourceFatal: the account answers, and has no such container.
+            SourceFatal: they never can with this configuration.
         """
         pause = self._timing.first_pause
         while True:
             try:
-                await store.list_checkpoints(
-                    self._hub.namespace, self._hub.hub, self._hub.consumer_group
-                )
-            except ResourceNotFoundError as error:
-                raise SourceFatal(checkpoints.explain(error, blob)) from None
-            except AzureError as error:
-                store.health.down(f"{checkpoints.explain(error, blob)}. Trying again")
+                await store.reach(self._group)
+            except store.errors as error:
+                store.health.down(f"{store.explain(error)}. Trying again")
             else:
                 store.health.up()
-                self._say("opened connection to blob storage")
-                self._say("opened blob checkpoint connection")
+                for sentence in store.opened:
+                    self._say(sentence)
                 return
             await asyncio.sleep(pause)
             pause = min(2 * pause, self._timing.last_pause)
 
     async def _run_clients(
         self,
-        store: CheckpointStore | None,
+        client: HubClient,
+        store: Store | None,
         checkpointer: Checkpointer | None,
         client_log: ClientLog,
     ) -> None:
@@ -183,11 +195,10 @@ class LiveStream:
 
         while True:
             try:
-                self._positions = await client.look_up(
-                    self._hub, self._positions, self._timing.look_up
-                )
+                self._positions = await client.look_up(self._positions, self._timing.look_up)
                 receiver = Receiver(
                     self._hub,
+                    client,
                     self._timing,
                     store,
                     self._partitions,

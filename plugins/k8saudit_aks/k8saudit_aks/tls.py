@@ -1,4 +1,4 @@
-"""Where the certificates of public authorities are on the host.
+"""Which certificate authorities to trust.
 
 A bundle brings its own OpenSSL, whose compiled-in folder need not exist on the host.
 """
@@ -9,7 +9,7 @@ import functools
 import os
 import ssl
 
-__all__ = ["ca_file", "context"]
+__all__ = ["authorities", "context"]
 
 #: Debian and Alpine, Fedora and RHEL, openSUSE (crypto/x509/root_linux.go of Go lists the same).
 _BUNDLES = (
@@ -20,8 +20,8 @@ _BUNDLES = (
 )
 
 
-def ca_file() -> str:
-    """Path of the CA bundle to trust.
+def authorities() -> str:
+    """Path of the PEM file of authorities to trust when the configuration names none.
 
     ``SSL_CERT_FILE`` when set, else the system's own bundle, which holds a company's private
     authorities too, else the one of the ``certifi`` package inside the plugin.
@@ -37,11 +37,17 @@ def ca_file() -> str:
     return certifi.where()
 
 
-@functools.lru_cache(maxsize=1)
-def context() -> ssl.SSLContext:
+@functools.lru_cache(maxsize=4)
+def context(ca_file: str = "") -> ssl.SSLContext:
     """One TLS client context for all connections.
 
     Built once, since the client otherwise builds one a connection attempt, which costs most of a
     core while a server refuses connections.
+
+    Args:
+        ca_file: PEM file of the authorities to trust; empty: :func:`authorities`.
+
+    Raises:
+        OSError: the file cannot be read, or (:class:`ssl.SSLError`) holds no certificate.
     """
-    return ssl.create_default_context(cafile=ca_file())
+    return ssl.create_default_context(cafile=ca_file or authorities())

@@ -11,7 +11,7 @@ from azure.eventhub.exceptions import AuthenticationError, EventHubError
 from k8saudit_aks.log import redact
 
 if TYPE_CHECKING:
-    from k8saudit_aks.config import HubSettings
+    from k8saudit_aks.settings import HubSettings
 
 __all__ = ["REQUEST_ERRORS", "Unavailable", "diagnose", "explain", "explain_link", "silence"]
 
@@ -31,7 +31,7 @@ async def diagnose(error: BaseException, hub: HubSettings) -> str:
     """
     if not _refused(error):
         host, port = hub.host_and_port
-        unreachable = await _unreachable(host, port)
+        unreachable = await _unreachable(host, port, hub.address_key)
         if unreachable:
             return unreachable
     return explain(error, hub)
@@ -43,17 +43,13 @@ def explain(error: BaseException, hub: HubSettings) -> str:
     text = redact(str(error)).strip().splitlines()
     first = text[0] if text else type(error).__name__
     if _refused(error):
-        policy = f" (policy {hub.policy})" if hub.policy else ""
-        return (
-            f"{where} refused the credentials of event_hub_namespace_connection_string{policy}; "
-            "check SharedAccessKeyName, SharedAccessKey and that the policy has the Listen claim"
-        )
+        return f"{where} refused {hub.advice}"
     if "not-found" in first or "404" in first:
         return f"{where} has no event hub {hub.hub}; check event_hub_name"
     if "CERTIFICATE_VERIFY_FAILED" in first:
         return (
             f"{where} has a certificate that is not trusted ({first}); if a proxy replaced it, "
-            "name a file with its authority in the environment variable SSL_CERT_FILE"
+            "name a file with its authority in ca_file"
         )
     if isinstance(error, TimeoutError):
         return f"{where} did not answer in time; check network and firewall"
@@ -94,15 +90,15 @@ def _refused(error: BaseException) -> bool:
     return isinstance(error, AuthenticationError) and "timeout" not in str(error).lower()
 
 
-async def _unreachable(host: str, port: int) -> str | None:
+async def _unreachable(host: str, port: int, key: str) -> str | None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_TCP_TIMEOUT):
             await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError) as error:
         return (
-            f"Event Hubs: the name {host} does not resolve ({error}); check Endpoint in "
-            "event_hub_namespace_connection_string and this machine's DNS"
+            f"Event Hubs: the name {host} does not resolve ({error}); check {key} and this "
+            "machine's DNS"
         )
     try:
         async with asyncio.timeout(_TCP_TIMEOUT):
