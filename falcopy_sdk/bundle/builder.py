@@ -19,14 +19,17 @@ from falcopy_sdk.bundle import (
     image,
     install,
     interpreter,
+    inventory,
     manifest,
     payload,
     privatize,
     project,
     requirements,
+    sbom,
     sdk,
     stdlib,
     target,
+    wheels,
 )
 from falcopy_sdk.exceptions import BuildError, ProjectError
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.inventory import Package
     from falcopy_sdk.bundle.payload import Payload
     from falcopy_sdk.bundle.privatize import Privatized
     from falcopy_sdk.bundle.target import Target
@@ -84,7 +88,8 @@ class _Tree:
     root: Path
     facts: StaticFacts
     bridge: str
-    packages: dict[str, str]
+    packages: tuple[Package, ...]
+    source_hash: str
     notes: tuple[str, ...]
 
 
@@ -116,16 +121,31 @@ def build(
     with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
         root = Path(scratch) / "bundle"
         tree = _assemble(chosen, python, root, say)
+        versions = {package.name: package.version for package in tree.packages}
         say("making its libraries private")
         private = privatize.privatize(root, python.libpython, _identity(tree.facts), python.machine)
         say("packing")
+        sbom.write(
+            root,
+            sbom.Inputs(
+                facts=tree.facts,
+                interpreter=python,
+                loader=loader,
+                sdk=inventory.of_sdk(),
+                packages=tree.packages,
+                system=private.origins,
+                lock=requirements.lock_of(chosen.project) if chosen.project else None,
+                source=chosen.project.name if chosen.project else chosen.distribution or "",
+                source_hash=tree.source_hash,
+            ),
+        )
         manifest.write(
             root,
             facts=tree.facts,
             sdk_version=metadata.version(requirements.SDK),
             python=python.version,
             machine=python.machine,
-            packages=tree.packages,
+            packages=versions,
             system_libraries=private.system,
             glibc_floor=private.glibc_floor,
             bridge=tree.bridge,
@@ -143,7 +163,7 @@ def build(
         seconds=time.monotonic() - started,
         glibc_floor=private.glibc_floor,
         python=python.version,
-        packages=tree.packages,
+        packages=versions,
         files=packed.files,
         libraries=private.libraries,
         renamed_symbols=private.renamed,
@@ -163,9 +183,11 @@ def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[st
     if chosen.project is not None:
         say(f"building {chosen.project.name}")
         project.build_into(chosen.project, site)
+    source_hash = inventory.source_hash(site, chosen.project.name) if chosen.project else ""
+    found = inventory.take(site)
+    found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site))
     install.prune(site)
     bridge = sdk.copy(site)
-    names = install.names_in(site)
     say(f"copying the standard library of Python {python.version}")
     stdlib.copy(python, root / "lib" / python.folder)
     say("compiling to bytecode")
@@ -174,7 +196,7 @@ def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[st
         _add(root, added, contents)
     say("asking the plugin for its static facts")
     answers = facts.ask(root, python, chosen.ref)
-    return _Tree(root, answers, bridge, names, packages.notes)
+    return _Tree(root, answers, bridge, found, source_hash, packages.notes)
 
 
 def _contents_of_hooks(ref: str) -> dict[str, bytes | Path]:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from importlib import metadata
 from typing import TYPE_CHECKING, Final
-
-from packaging.utils import canonicalize_name
 
 from falcopy_sdk.bundle import environment, installer, requirements
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from importlib import metadata
     from pathlib import Path
 
     from falcopy_sdk.bundle.locks import Pin
     from falcopy_sdk.bundle.requirements import Packages
 
-__all__ = ["install", "names_in", "prune"]
+__all__ = ["install", "prune"]
 
 #: Files for compilers, type checkers and installers. Metadata and licences stay: packages read
 #: their own version, and licences ask to travel along.
@@ -110,9 +108,3 @@ def prune(site: Path) -> None:
             or (relative.parts[0].endswith(".dist-info") and path.name in _LEFT_OUT_METADATA)
         ):
             path.unlink()
-
-
-def names_in(site: Path) -> dict[str, str]:
-    """Normalised names and versions of the distributions in ``site``."""
-    found = metadata.distributions(path=[str(site)])
-    return dict(sorted((canonicalize_name(d.name), d.version) for d in found))

