@@ -55,8 +55,9 @@ class Partition:
         #: The last position that the host has finished with, and what the store holds.
         self.delivered: Position | None = None
         self.saved: Position | None = None
-        #: Event Hubs events delivered since the last checkpoint.
-        self.unsaved = 0
+        #: Audit events delivered, and those of them that the last checkpoint is past.
+        self.finished = 0
+        self._finished_and_saved = 0
         self.health = StateLog(f"partition {partition_id}: receiving again")
         self._handed: deque[_Handed] = deque()
 
@@ -89,7 +90,7 @@ class Partition:
 
         Args:
             position: Of the last Event Hubs event of a batch.
-            count: How many Event Hubs events the batch was made of.
+            count: How many audit events the batch has.
 
         Returns:
             To be called once the host has finished with them. The delivered position moves only
@@ -103,7 +104,7 @@ class Partition:
             while self._handed and self._handed[0].done:
                 first = self._handed.popleft()
                 self.delivered = first.position
-                self.unsaved += first.count
+                self.finished += first.count
 
         return delivered
 
@@ -116,8 +117,17 @@ class Partition:
             return None
         return self.delivered
 
-    def was_saved(self, position: Position) -> None:
-        """Note what the checkpoint store holds."""
+    @property
+    def unsaved(self) -> int:
+        """Audit events delivered since the last checkpoint: a killed host gets them again."""
+        return self.finished - self._finished_and_saved
+
+    def was_saved(self, position: Position, finished: int) -> None:
+        """Note what the checkpoint store holds.
+
+        Args:
+            position: The position written.
+            finished: What :attr:`finished` was when the position was the delivered one.
+        """
         self.saved = position
-        if position == self.delivered:
-            self.unsaved = 0
+        self._finished_and_saved = finished

@@ -63,6 +63,7 @@ class LiveStream:
         self._group = Group(hub.namespace, hub.hub, hub.consumer_group)
         self._partitions: dict[str, Partition] = {}
         self._positions: StartingPositions = {}
+        self._checkpointer: Checkpointer | None = None
         self._health = StateLog(f"Event Hubs {hub.namespace}: receiving from {hub.hub} again")
         self._said: set[str] = set()
 
@@ -76,10 +77,12 @@ class LiveStream:
         try:
             while True:
                 arrival = await self._next_arrival(keeper)
-                for events, partition, last, count in self._assemble(*arrival):
+                for events, partition, last in self._assemble(*arrival):
                     if self._rate_limit and events:
                         await self._rate_limit.take(len(events))
-                    yield Batch(events, delivered=partition.handed(last.position, count))
+                    if self._checkpointer:
+                        await self._checkpointer.keep_up(partition)
+                    yield Batch(events, delivered=partition.handed(last.position, len(events)))
         finally:
             keeper.cancel()
             # The task ends after its last checkpoints; its failure has been raised above.
@@ -98,20 +101,19 @@ class LiveStream:
 
     def _assemble(
         self, partition: Partition, arrived: list[HubEvent]
-    ) -> Iterator[tuple[list[Event], Partition, HubEvent, int]]:
+    ) -> Iterator[tuple[list[Event], Partition, HubEvent]]:
         """Cut what one callback brought into batches that end between two hub events."""
         events: list[Event] = []
-        size = count = 0
+        size = 0
         for event in arrived:
             place = HubPlace(
                 partition.id, event.position.offset, event.position.sequence_number, event.enqueued
             )
             events.extend(self._reader.read(event.body, place))
             size += len(event.body or b"")
-            count += 1
             if len(events) >= self._batch_events or size >= _BATCH_BYTES or event is arrived[-1]:
-                yield events, partition, event, count
-                events, size, count = [], 0, 0
+                yield events, partition, event
+                events, size = [], 0
 
     async def _take(self, partition: Partition, events: list[HubEvent]) -> None:
         size = sum(len(event.body or b"") for event in events)
@@ -124,14 +126,13 @@ class LiveStream:
             async with contextlib.AsyncExitStack() as stack:
                 credential = await self._open_credential(stack)
                 store = open_store(self._hub, credential)
-                checkpointer = None
                 if store:
                     await stack.enter_async_context(store)
                     await self._reach_store(store)
-                    checkpointer = Checkpointer(store, self._group, self._partitions, self._stats)
-                    writing = asyncio.create_task(
-                        checkpointer.run(self._timing.checkpoint, self._timing.checkpoint_events)
+                    self._checkpointer = Checkpointer(
+                        store, self._group, self._partitions, self._stats, self._timing
                     )
+                    writing = asyncio.create_task(self._checkpointer.run())
                     stack.callback(writing.cancel)
                 else:
                     log.warning(
@@ -140,7 +141,7 @@ class LiveStream:
                         "checkpoint_file, to resume where it ended"
                     )
                 client = HubClient(self._hub, credential)
-                await self._run_clients(client, store, checkpointer, client_log)
+                await self._run_clients(client, store, client_log)
 
     async def _open_credential(
         self, stack: contextlib.AsyncExitStack
@@ -179,7 +180,6 @@ class LiveStream:
         self,
         client: HubClient,
         store: Store | None,
-        checkpointer: Checkpointer | None,
         client_log: ClientLog,
     ) -> None:
         pause = self._timing.first_pause
@@ -190,8 +190,8 @@ class LiveStream:
             self._health.up()
 
         async def before_close() -> None:
-            if checkpointer:
-                await checkpointer.flush(self._timing.close)
+            if self._checkpointer:
+                await self._checkpointer.flush(self._timing.close)
 
         while True:
             try:

@@ -36,7 +36,7 @@ def test_a_position_is_due_once_everything_before_it_is_delivered() -> None:
     first()
     assert partition.due == at(3)
     assert partition.unsaved == 3
-    partition.was_saved(at(3))
+    partition.was_saved(at(3), partition.finished)
     assert partition.due is None
     assert partition.unsaved == 0
 
