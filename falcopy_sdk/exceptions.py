@@ -19,6 +19,17 @@
     │   ├── ProjectError              fix the plugin's project: pyproject.toml, lock, packages
     │   ├── ToolchainError            install what the building machine lacks
     │   └── BundleFormatError         build the file again: it is no built plugin, or damaged
+    ├── PackageError              fix what is to be packed: the message names file and rule
+    ├── IndexFileError            fix index.yaml, or publish under a new version
+    ├── RegistryError             working with an OCI registry or layout failed
+    │   ├── ReferenceFormatError      write the reference in another way
+    │   ├── CredentialsError          give (other) credentials, or rights to those given
+    │   ├── NotInRegistryError        name what exists: registry, repository, tag or platform
+    │   ├── VersionTakenError         publish under a new version: this one has other contents
+    │   ├── RegistryRefusedError      the registry does not take it: read its own text
+    │   ├── RegistryUnavailableError  run the same again later; what is done is not done again
+    │   └── IntegrityError            fetch or pack it again: contents differ from their digest
+    ├── StorageError              make room, or get the right to write, on this machine
     ├── NothingToDoError          the command would have no effect: name another target
     └── HostError                 driving a plugin failed
         ├── LibraryError              no host would load it: fix the plugin, or name another file
@@ -39,25 +50,36 @@ __all__ = [
     "BundleFormatError",
     "ConfigError",
     "ContractError",
+    "CredentialsError",
     "DeclarationError",
     "EventDecodeError",
     "FalcopyError",
     "HostError",
+    "IndexFileError",
+    "IntegrityError",
     "LibraryError",
+    "NotInRegistryError",
     "NothingToDoError",
+    "PackageError",
     "PluginFailedError",
     "PluginLoadError",
     "PluginLookupError",
     "PluginNotFoundError",
     "ProjectError",
+    "ReferenceFormatError",
+    "RegistryError",
+    "RegistryRefusedError",
+    "RegistryUnavailableError",
     "RequestError",
     "SourceEnd",
     "SourceError",
     "SourceFatal",
     "SourceRetry",
     "SourceSkip",
+    "StorageError",
     "TableError",
     "ToolchainError",
+    "VersionTakenError",
 ]
 
 
@@ -187,6 +209,67 @@ class ToolchainError(BuildError):
 
 class BundleFormatError(BuildError):
     """A file is not a plugin that ``falcopy build`` made, or it is damaged."""
+
+
+class PackageError(FalcopyError):
+    """What is to become an artifact breaks a rule of falcoctl, Falco or the OCI formats."""
+
+    exit_code = 5
+
+
+class IndexFileError(FalcopyError):
+    """An index.yaml is not what falcoctl accepts, or contradicts what is published."""
+
+
+class RegistryError(FalcopyError):
+    """Working with an OCI registry, or with a layout on disk, failed."""
+
+    exit_code = 6
+
+
+class ReferenceFormatError(RegistryError):
+    """A reference is not of the form ``host/repository[:tag|@digest]``."""
+
+    exit_code = 2
+
+
+class CredentialsError(RegistryError):
+    """The registry wants credentials, does not accept those given, or they cannot be read."""
+
+
+class NotInRegistryError(RegistryError):
+    """The registry has no such repository, tag or digest, or it is not for that platform."""
+
+
+class VersionTakenError(RegistryError):
+    """The version is published with other contents; a published version never changes."""
+
+
+class RegistryRefusedError(RegistryError):
+    """The registry understands the request and does not take it."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """The registry cannot be reached, is overloaded, or fails; later may be better.
+
+    Args:
+        message: What happened.
+        retry_after: Seconds that the registry asks to wait; None: it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class IntegrityError(RegistryError):
+    """Contents do not have the digest or size by which they are named, or are no such document."""
+
+
+class StorageError(FalcopyError):
+    """This machine cannot store what was to be written: disk full, or no right to write."""
+
+    exit_code = 4
 
 
 class NothingToDoError(FalcopyError):

@@ -115,6 +115,18 @@ class Hooks:
             with ``/``, and none that is there already.
         """
 
+    @hookspec(firstresult=True)
+    def falcopy_registry_credentials(self, registry: str) -> tuple[str, str] | None:
+        """Give credentials for an OCI registry, before falcoctl's and Docker's stores are read.
+
+        Args:
+            registry: Host, and port if there is one: ``"ghcr.io"``.
+
+        Returns:
+            User name and password (or access token); None: look elsewhere. The first
+            implementation that gives some counts. What it raises ends the command.
+        """
+
     @hookspec
     def falcopy_cli_commands(self) -> Iterable[click.Command]:  # type: ignore[empty-body]
         """Add commands to ``falcopy``.
