@@ -7,10 +7,11 @@ Nothing here knows where the events come from. A plugin class mixes in
 from __future__ import annotations
 
 from .fields import KubernetesAuditFields
-from .ingest import DEFAULT_MAX_EVENT_SIZE, OnRejected, Rejected, records
+from .ingest import DEFAULT_MAX_EVENT_SIZE, Extra, OnRejected, Rejected, records
 
 __all__ = [
     "DEFAULT_MAX_EVENT_SIZE",
+    "Extra",
     "KubernetesAuditFields",
     "OnRejected",
     "Rejected",

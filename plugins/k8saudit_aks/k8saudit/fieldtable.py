@@ -1,41 +1,39 @@
-"""The documentation of the fields, made from their declarations.
-
-``python -m k8saudit.fieldtable FIELDS.md`` writes it.
-"""
+"""The documentation of the fields, made from their declarations."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.declare.collect import collect, fields_of
-
-from .fields import KubernetesAuditFields
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from falcopy_sdk.declare.spec import ArgumentKind, FieldSpec
 
-__all__ = ["field_table"]
+__all__ = ["TEXT", "field_rows", "field_table"]
 
-_TEXT = """\
+#: How many fields the Go plugins have; the ones declared after them are ours.
+GO_FIELDS = 100
+
+TEXT = """\
 # Fields of Kubernetes audit events
 
-All fields are strings or lists of strings. An event without a top-level `auditID` has none of
-them. Text that is not a string in the event is given as compact JSON; a `null` is the text `null`
-and exists. `[index]` is optional and picks one container, volume, rule or address, counted from 0;
-beyond the last one there is no value. `[key]` is required. A list without entries is no value.
+Those in the first table are the ones of the Go plugins, those in the second are new.
+
+All are strings or lists of strings, but for numbers where it is said. An event without a top-level
+`auditID` has none of them. Text that is not a string in the event is given as compact JSON; a
+`null` is the text `null` and exists. `[index]` is optional and picks one container, volume, rule or
+address, counted from 0; beyond the last one there is no value. `[key]` is required. A list without
+entries is no value.
 
 """
 
-_NOTES = """
+_SUMMARY = """
 `ka.req` reads `verb=create, user=aksService, groups=(system:masters,system:authenticated),
 target=shop/pods/web`, in one line. The target is `namespace/resource/name`, or `resource/name`
 without a namespace. `<NA>` stands for what the event does not say: `target=nodes/<NA>` for a list
 of all nodes, `target=<NA>` for `/healthz`.
-
+"""
+_DEPARTURES = """
 ## Where these fields differ from the Go plugins'
 
 Names, order, types, arguments and values are those of the `k8saudit` plugins written in Go, with
@@ -51,6 +49,8 @@ image reference: `reg:5000/team/app:v1` gives `reg:5000/team/app` |
 | `...name`, `...image` | one container without the key leaves no value | that container is \
 skipped |
 | `ka.req.volume.hostpath[]` | an empty key ends Falco | no value |
+| the whole event (`jevt.obj`, `jevt.value[]`, `%evt.plugininfo`) | the audit event | what a \
+plugin adds to it as well (its source's own fields, see above) |
 | JSON text of objects, arrays and odd numbers | as spelled in the event | escapes and numbers \
 may be normalised (`1e3` is `1000.0`), a repeated key keeps its last value |
 | events that are not strict JSON (`NaN`, control characters or half a surrogate pair in a string, \
@@ -60,27 +60,37 @@ bytes that are not UTF-8) | mostly read | not read; no API server writes them |
 """
 
 
-def field_table(fields: Iterable[FieldSpec]) -> str:
+def field_table(fields: Sequence[FieldSpec], notes: str = "") -> str:
     """The Markdown text of FIELDS.md.
 
     Args:
-        fields: As declared.
+        fields: As declared, those of the Go plugins first.
+        notes: Markdown on the fields of a plugin's own.
     """
+    theirs, ours = fields[:GO_FIELDS], fields[GO_FIELDS:]
+    return (
+        f"{TEXT}## Fields of the Go plugins\n\n{field_rows(theirs)}\n\n"
+        f"## New fields\n\n{field_rows(ours)}\n{_SUMMARY}{notes}{_DEPARTURES}"
+    )
+
+
+def field_rows(fields: Iterable[FieldSpec]) -> str:
+    """A Markdown table."""
     rows = [
-        f"| `{field.name}{_argument(field.argument)}` | {'list' if field.is_list else 'string'} "
+        f"| `{field.name}{_argument(field.argument)}` | {_value(field)} "
         f"| {field.desc.replace('|', chr(92) + '|')} |"
         for field in fields
     ]
-    table = "\n".join(("| field | value | meaning |", "| --- | --- | --- |", *rows))
-    return f"{_TEXT}{table}\n{_NOTES}"
+    return "\n".join(("| field | value | meaning |", "| --- | --- | --- |", *rows))
+
+
+def _value(field: FieldSpec) -> str:
+    if field.is_list:
+        return "list"
+    return {"uint64": "number"}.get(field.type.value, field.type.value)
 
 
 def _argument(kind: ArgumentKind) -> str:
     if kind.is_key:
         return "[key]"
     return "[index]" if kind.is_index else ""
-
-
-if __name__ == "__main__":
-    declared = fields_of(collect(KubernetesAuditFields))
-    Path(sys.argv[1]).write_text(field_table(declared))

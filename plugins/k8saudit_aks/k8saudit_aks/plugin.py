@@ -6,11 +6,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from k8saudit.fields import KubernetesAuditFields
-
 from falcopy_sdk import Batch, Metric, OpenParam, init_schema, metrics, open_params, plugin, source
 from falcopy_sdk.exceptions import ConfigError, SourceFatal
 from k8saudit_aks import config
+from k8saudit_aks.fields import AksAuditFields
 from k8saudit_aks.ratelimit import RateLimit
 from k8saudit_aks.records import RecordReader
 from k8saudit_aks.rejects import Complaints, Rejects
@@ -32,7 +31,7 @@ __all__ = ["K8sAuditAks"]
     description="Kubernetes audit events of AKS clusters, streamed from Azure Event Hubs",
     contact="The falcopy developers",
 )
-class K8sAuditAks(KubernetesAuditFields):
+class K8sAuditAks(AksAuditFields):
     """Takes the place of the Go plugin of the same name: same id, source, fields and keys."""
 
     Config = init_schema(config.Config)

@@ -14,10 +14,13 @@ import orjson
 from k8saudit import ingest
 from k8saudit.values import to_json
 
+from k8saudit_aks.azure import Knowledge
 from k8saudit_aks.rejects import REASONS, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+
+    from k8saudit.ingest import Extra
 
     from falcopy_sdk import Event
     from k8saudit_aks.rejects import Place, Rejects
@@ -91,6 +94,7 @@ class RecordReader:
         self._bad_body(Reason.BODY_TOO_LONG, place, detail, b"")
 
     def _from_records(self, records: list[Any], place: Place, body: bytes) -> Iterator[Event]:
+        knowledge = Knowledge(place)
         for record in records:
 
             def data(record: object = record) -> bytes:
@@ -98,15 +102,16 @@ class RecordReader:
 
             text = self._log(record, place, data)
             if text is not None:
-                yield from self._from_audit(text, place, data)
+                extra = knowledge.member(_member(record, "resourceId"), _member(record, "category"))
+                yield from self._from_audit(text, place, data, extra)
 
     def _from_audit(
-        self, payload: object, place: Place, data: Callable[[], bytes]
+        self, payload: object, place: Place, data: Callable[[], bytes], extra: Extra | None = None
     ) -> Iterator[Event]:
         def rejected(reason: ingest.Rejected, detail: str) -> None:
             self._rejects.pass_over(REASONS[reason], place, detail, data)
 
-        for event in ingest.records(payload, self._max_event_size, rejected):
+        for event in ingest.records(payload, self._max_event_size, rejected, extra):
             self._stats.events += 1
             self._stats.event_bytes += len(event.data)
             yield event
@@ -158,7 +163,8 @@ def _member(value: object, name: str) -> object:
         return None
     if name in value:
         return value[name]
+    lowered = name.lower()
     for key, member in value.items():
-        if key.lower() == name:
+        if key.lower() == lowered:
             return member
     return None

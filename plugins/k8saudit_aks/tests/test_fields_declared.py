@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from k8saudit.fieldtable import field_table
+from k8saudit.fieldtable import GO_FIELDS, field_rows
+from k8saudit_aks.fieldtable import document
+from k8saudit_aks.plugin import K8sAuditAks
 
 from falcopy_sdk import plugin_spec
 
@@ -53,4 +55,26 @@ def test_what_a_path_says_is_declarative() -> None:
 
 def test_the_table_of_fields_in_the_documentation_is_current() -> None:
     written = (HERE.parent / "FIELDS.md").read_text()
-    assert written == field_table(FIELDS), "run python -m k8saudit.fieldtable FIELDS.md"
+    assert written == document(), "run python -m k8saudit_aks.fieldtable FIELDS.md"
+
+
+def test_the_documentation_tells_our_fields_from_those_of_the_go_plugins() -> None:
+    theirs, ours = document().split("## New fields")
+    declared = plugin_spec(K8sAuditAks).fields
+    assert len(DECLARED) == GO_FIELDS
+    assert field_rows(declared[:GO_FIELDS]) in theirs
+    assert field_rows(declared[GO_FIELDS:]) in ours
+    assert [field.name.split(".")[0] for field in declared[GO_FIELDS:]] == ["ka"] + ["aks"] * 9
+
+
+def test_the_readme_lists_our_fields() -> None:
+    ours = plugin_spec(K8sAuditAks).fields[GO_FIELDS:]
+    assert field_rows(ours) in (HERE.parent / "README.md").read_text()
+
+
+def test_the_fields_know_nothing_of_azure() -> None:
+    for module in (HERE.parent / "k8saudit").glob("*.py"):
+        text = module.read_text().lower()
+        assert "k8saudit_aks" not in text, module
+        assert "import azure" not in text, module
+        assert "from azure" not in text, module
