@@ -105,6 +105,8 @@ class Library:
             PluginFailedError: the plugin refuses to start; the message has its text.
         """
         made = Plugin(self._entries, self.facts, config, log, tables)
+        # Those that are closed already are forgotten: a host may make thousands in its life.
+        self._plugins = [plugin for plugin in self._plugins if not plugin.closed]
         self._plugins.append(made)
         return made
 

@@ -142,6 +142,11 @@ class Plugin:
         return self._state
 
     @property
+    def closed(self) -> bool:
+        """Whether the state is destroyed."""
+        return self._closed
+
+    @property
     def owner(self) -> Owner:
         """The host's side of this state."""
         return self._owner

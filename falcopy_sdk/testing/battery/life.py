@@ -1,0 +1,160 @@
+"""States: made and destroyed over and over, beside each other, and from several threads."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from falcopy_sdk.abi import ffi
+from falcopy_sdk.exceptions import ContractError, FalcopyError, PluginFailedError
+from falcopy_sdk.host import Capability
+from falcopy_sdk.testing.battery.context import StopCheck
+from falcopy_sdk.testing.battery.usage import leaks
+
+if TYPE_CHECKING:
+    from falcopy_sdk.host import Plugin
+    from falcopy_sdk.testing.battery.context import Context
+
+__all__ = ["life", "reload", "threads"]
+
+_THREADS = 6
+_ROUNDS = 8
+
+
+def life(ctx: Context) -> None:
+    """Init, open, close and destroy can be repeated, and leave nothing behind."""
+    with ctx.state() as first:
+        _second(ctx, first)
+    openable = _openable(ctx)
+
+    def work() -> None:
+        ctx.logs.clear()  # of what grows, nothing may be the host's
+        ctx.errors.clear()
+        with ctx.state() as plugin:
+            if openable:
+                with contextlib.suppress(FalcopyError), ctx.opened(plugin) as instance:
+                    ctx.at("next_batch")
+                    instance.next()
+
+    found = leaks(work, in_process=not ctx.subject.is_file)
+    round_of = "init, open, close and destroy" if openable else "init and destroy"
+    for what in found:
+        ctx.find("FPY305", f"{round_of} leave behind {what}")
+
+
+def _second(ctx: Context, first: Plugin) -> None:
+    ctx.at("a second init beside a live state")
+    try:
+        second = ctx.init()
+    except (ContractError, PluginFailedError) as error:
+        ctx.add_error("FPY302", error, "beside a live state")
+        return
+    if second.state == first.state:
+        address = int(ffi.cast("uintptr_t", first.state))
+        ctx.find("FPY303", f"two calls of init returned the same state, {address:#x}")
+        # Destroying it twice would only show the same as a crash.
+        second._state = ffi.NULL
+    ctx.at("destroy beside a live state")
+    second.close()
+
+
+def _openable(ctx: Context) -> bool:
+    if not ctx.library.capabilities & (Capability.SOURCING | Capability.ASYNC):
+        return False
+    try:
+        with ctx.state() as plugin, ctx.opened(plugin):
+            return True
+    except StopCheck:
+        return False
+
+
+def threads(ctx: Context) -> None:
+    """Init and destroy work from several threads at once."""
+    with ctx.state():
+        pass  # alone it works, so what fails below fails because of the others
+    together = threading.Barrier(_THREADS)
+    failures: list[FalcopyError] = []
+    same: list[str] = []
+    live: set[int] = set()
+    lock = threading.Lock()
+
+    def work() -> None:
+        for _ in range(_ROUNDS):
+            with contextlib.suppress(threading.BrokenBarrierError):
+                together.wait(timeout=ctx.subject.patience)
+            try:
+                plugin = ctx.init()
+            except FalcopyError as error:
+                failures.append(error)
+                continue
+            address = int(ffi.cast("uintptr_t", plugin.state))
+            with lock:
+                if address in live:
+                    same.append(f"{address:#x}")
+                    plugin._state = ffi.NULL
+                live.add(address)
+            if plugin._state != ffi.NULL:
+                with lock:
+                    live.discard(address)
+            plugin.close()
+
+    ctx.at(f"init and destroy on {_THREADS} threads at once")
+    workers = [threading.Thread(target=work, name=f"falcopy-init-{i}") for i in range(_THREADS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for error in failures:
+        ctx.add_error("FPY304", error, f"on {_THREADS} threads at once")
+    if same:
+        ctx.find("FPY303", f"init returned the live state {same[0]} on another thread")
+
+
+def reload(ctx: Context) -> None:
+    """A trial state comes and goes beside a live one, as when Falco reloads."""
+    with ctx.state() as live:
+        source = Capability.SOURCING in ctx.library.capabilities
+        with contextlib.ExitStack() as stack:
+            instance = None
+            if source:
+                try:
+                    instance = stack.enter_context(ctx.opened(live))
+                except StopCheck as why:
+                    ctx.note(f"the source was not open meanwhile: {why}")
+            before = _values(ctx, live)
+            for _ in range(3):
+                ctx.at("init of a trial state")
+                with ctx.finding("FPY302", "beside a live state"):
+                    trial = ctx.init()
+                    ctx.at("destroy of a trial state")
+                    trial.close()
+            if ctx.findings:
+                return
+            after = _values(ctx, live)
+            for name in sorted(before):
+                if before[name] != after[name]:
+                    ctx.find("FPY308", f"{name} is another once a trial state was destroyed")
+            if instance is not None:
+                ctx.at("next_batch after a trial state was destroyed")
+                with ctx.finding("FPY308", "after a trial state was destroyed"):
+                    until = time.monotonic() + 0.5
+                    while not instance.ended and time.monotonic() < until:
+                        if instance.next() is not None:
+                            break
+
+
+def _values(ctx: Context, plugin: Plugin) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for number, data in enumerate(ctx.subject.events[:3], 1):
+        for field in ctx.library.facts.fields:
+            if field.arg_required:
+                continue
+            ctx.at(f"extract_fields of {field.name} on sample {number}")
+            with contextlib.suppress(ContractError):
+                # Another number each time: nothing is answered from a cache.
+                event = ctx.sample(plugin, data, time.monotonic_ns() % 2**32)
+                event.pointer.ts = number
+                values[f"{field.name} of sample {number}"] = plugin.extract(event, field.name)
+    return values

@@ -1,0 +1,122 @@
+"""Plugins of an imaginary author: a good one, and ones that break what the battery looks at."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from falcopy_sdk import Event, Metric, Secret, extract, init_schema, metrics, plugin, source
+
+ABOUT: dict[str, Any] = {
+    "version": "0.1.0",
+    "event_source": "acme_audit",
+    "description": "Acme audit log",
+    "contact": "https://example.org/acme",
+}
+
+EVENTS = [
+    {"actor": {"login": "ann", "groups": ["admins", "staff"]}, "region": "eu", "tags": {"a": "1"}},
+    {"actor": {"login": "bob"}, "region": "us"},
+]
+CONFIG = {"region": "eu", "token": "a-very-secret-token"}
+
+
+@dataclass
+class Config:
+    region: Annotated[str, "Only events of this region"] = ""
+    token: Annotated[Secret | None, "For the API"] = None
+
+
+class Base:
+    """What they share."""
+
+    Config = init_schema(Config)
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        for number in range(int(params or "3")):
+            yield Event({**EVENTS[number % 2], "n": number})
+
+    user = extract.path("acme.user", "actor", "login", desc="Who acted")
+    number = extract.path("acme.n", "n", desc="Number", type=int)
+
+    @extract("acme.groups")
+    def groups(self, event: Event) -> list[str] | None:
+        """Groups of who acted."""
+        return event.json["actor"].get("groups")
+
+    @extract("acme.tag")
+    def tag(self, event: Event, key: str) -> str | None:
+        """One tag."""
+        return event.json["tags"].get(key) if "tags" in event.json else None
+
+
+@plugin(name="acme-audit", id=999, **ABOUT)
+class Acme(Base):
+    @metrics
+    def figures(self) -> dict[str, Metric | int | float]:
+        return {"events": 1}
+
+
+@plugin(name="talkative", id=999, **ABOUT)
+class Talkative(Base):
+    """Copies its secret into a plain text and logs it bit by bit: no mask finds it."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        if config.token is not None:
+            head = config.token.reveal()
+            logging.getLogger("acme").info("using the token %s", " ".join(head))
+            logging.getLogger("acme").info("region %s", config.region)
+
+
+@plugin(name="failing-field", id=999, **ABOUT)
+class FailingField(Base):
+    @extract("acme.upper")
+    def upper(self, event: Event) -> str:
+        """The region, loud."""
+        return event.json["zone"].upper()
+
+
+_count = itertools.count()
+
+
+@plugin(name="changing-field", id=999, **ABOUT)
+class ChangingField(Base):
+    @extract("acme.call")
+    def call(self, event: Event) -> int:
+        """Another number at each call."""
+        return next(_count)
+
+
+@plugin(name="once-only", id=999, **ABOUT)
+class OnceOnly(Base):
+    """Its source works once an object."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.lines: Any = iter(range(100))
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        if self.lines is None:
+            raise ValueError("I/O operation on closed file")
+        lines, self.lines = self.lines, None
+        for _ in lines:
+            yield Event(EVENTS[0])
+
+
+_kept: list[object] = []
+
+
+@plugin(name="leaking", id=999, **ABOUT)
+class Leaking(Base):
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        _kept.append([[number] for number in range(50)])
