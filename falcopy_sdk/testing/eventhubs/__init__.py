@@ -5,8 +5,8 @@ consumer groups, epochs, management and authorization. It can be run in an event
 (`Emulator`), in a thread (`run_in_thread`) or as a program (``python -m
 falcopy_sdk.testing.eventhubs``), go wrong on demand (`Faults`) and tell what it saw (`Witness`).
 
-Events live in memory and end with it. TLS, web sockets, Kafka, transactions, schema registry and
-geo-replication are not there.
+Events live in memory and end with it. TLS and web sockets are there when asked for; Kafka,
+transactions, schema registry and geo-replication are not.
 """
 
 from .amqp import conditions

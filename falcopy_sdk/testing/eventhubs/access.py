@@ -11,10 +11,13 @@ import hashlib
 import hmac
 import secrets
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs, quote_plus, unquote_plus, urlsplit
 
 from .amqp.types import Timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SAS_TYPE = "servicebus.windows.net:sastoken"
 JWT_TYPE = "jwt"
@@ -36,10 +39,18 @@ class Policy:
     Attributes:
         name: The policy's name.
         keys: The keys that are valid now; the first is the one for connection strings.
+        check_jwt: Takes a JSON web token and returns the time it expires at, in seconds since the
+            epoch, or raises ValueError; None: any token passes.
     """
 
-    def __init__(self, name: str, key: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        key: str | None = None,
+        check_jwt: Callable[[str], float] | None = None,
+    ) -> None:
         self.name = name
+        self.check_jwt = check_jwt
         self.keys = [new_key() if key is None else key]
 
     def replace_key(self, key: str | None = None) -> str:
@@ -73,12 +84,19 @@ class Policy:
         if kind == SAS_TYPE:
             return self._check_sas(token, audience)
         if kind == JWT_TYPE:
-            # Only Microsoft Entra ID could check the signature: any token passes.
-            if not isinstance(expiration, int):
-                return _timed(time.time() + _JWT_LIFETIME)
-            # The Azure client sends a timestamp, which counts milliseconds.
-            return _timed(expiration / 1000 if isinstance(expiration, Timestamp) else expiration)
+            return self._check_jwt(token, expiration)
         return Verdict(400, f"The token type '{kind}' is not supported.")
+
+    def _check_jwt(self, token: str, expiration: object) -> Verdict:
+        if self.check_jwt is not None:
+            try:
+                return _timed(self.check_jwt(token))
+            except ValueError as error:
+                return Verdict(401, f"InvalidIssuer: The token is not valid: {error}")
+        if not isinstance(expiration, int):
+            return _timed(time.time() + _JWT_LIFETIME)
+        # The Azure client sends a timestamp, which counts milliseconds.
+        return _timed(expiration / 1000 if isinstance(expiration, Timestamp) else expiration)
 
     def _check_sas(self, token: str, audience: str) -> Verdict:
         fields = {

@@ -7,6 +7,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable
 
 _BACKLOG = 128
@@ -19,8 +20,15 @@ class Listener:
         port: The port, once `start` has returned.
     """
 
-    def __init__(self, host: str, port: int, factory: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        factory: Callable[[], asyncio.Protocol],
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self._host = host
+        self._tls = tls
         self._factory = factory
         self._server: asyncio.Server | None = None
         self._reserved: socket.socket | None = None
@@ -48,7 +56,7 @@ class Listener:
             self._reserved = None
             self.port = bound.getsockname()[1]
             self._server = await asyncio.get_running_loop().create_server(
-                self._factory, sock=bound, backlog=_BACKLOG
+                self._factory, sock=bound, backlog=_BACKLOG, ssl=self._tls
             )
 
     def stop(self) -> None:

@@ -15,6 +15,8 @@ from .service import Limits, Service
 from .store import Namespace
 
 if TYPE_CHECKING:
+    import asyncio
+    import ssl
     from collections.abc import Callable, Iterable, Mapping
 
     from .store import Hub, Partition, StoredEvent
@@ -25,7 +27,7 @@ _SHUTDOWN = 2.0
 
 
 class Emulator:
-    """An Event Hubs namespace on loopback, over AMQP 1.0 without TLS.
+    """An Event Hubs namespace on loopback, over AMQP 1.0.
 
     Args:
         hubs: Name and number of partitions of each hub.
@@ -37,6 +39,12 @@ class Emulator:
         retention_events: How many events a partition keeps; None keeps all.
         limits: What is allowed.
         clock: Gives seconds since the epoch, for enqueued times.
+        tls: Certificate and key to speak TLS with; None: plain TCP. Clients use TLS unless the
+            connection string says that it is for an emulator, and port 5671 unless they are told
+            `custom_endpoint`.
+        websocket: Whether AMQP travels over web sockets; needs the package websockets.
+        check_jwt: Takes a JSON web token and returns the time it expires at, in seconds since the
+            epoch, or raises ValueError; None: any token passes.
 
     Attributes:
         witness: What the emulator saw.
@@ -66,21 +74,32 @@ class Emulator:
         retention_events: int | None = None,
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
+        tls: ssl.SSLContext | None = None,
+        websocket: bool = False,
+        check_jwt: Callable[[str], float] | None = None,
     ) -> None:
         self._service = Service(
             namespace=Namespace(hubs, consumer_groups, retention_events),
-            policy=Policy(key_name, key),
+            policy=Policy(key_name, key, check_jwt),
             limits=limits or Limits(),
             clock=clock,
         )
         self._host = host
         self._connections: set[Connection] = set()
-        self._listener = Listener(host, port, self._connect)
+        self._tls, self._websocket = tls is not None, websocket
+        self._listener = Listener(host, port, self._accept, tls)
         self.witness = self._service.witness
         self.faults = Faults(self._service, self._connections)
 
     def _connect(self) -> Connection:
         return Connection(self._service, self._connections)
+
+    def _accept(self) -> asyncio.Protocol:
+        if not self._websocket:
+            return self._connect()
+        from .websocket import WebSocket
+
+        return WebSocket(self._connect, self._service.limits.max_message_size * 2)
 
     async def start(self) -> Self:
         """Listen.
@@ -119,8 +138,13 @@ class Emulator:
         """Host and port, which stand for the namespace's name."""
         return f"{self._host}:{self.port}"
 
+    @property
+    def custom_endpoint(self) -> str:
+        """What clients are told to connect to when they use TLS or web sockets."""
+        return f"sb://{self.fully_qualified_namespace}"
+
     def connection_string(self, hub: str | None = None, *, key: str | None = None) -> str:
-        """Return what a client needs to connect.
+        """Return what a client needs to connect, beside `custom_endpoint` with TLS.
 
         Args:
             hub: The hub to name in it; None leaves the choice to the client.
@@ -128,11 +152,12 @@ class Emulator:
         """
         policy = self._service.policy
         parts = {
-            "Endpoint": f"sb://{self.fully_qualified_namespace}",
+            "Endpoint": f"sb://{self._host if self._tls else self.fully_qualified_namespace}",
             "SharedAccessKeyName": policy.name,
             "SharedAccessKey": policy.keys[0] if key is None else key,
-            "UseDevelopmentEmulator": "true",
         }
+        if not self._tls:
+            parts["UseDevelopmentEmulator"] = "true"
         if hub is not None:
             parts["EntityPath"] = hub
         return ";".join(f"{name}={value}" for name, value in parts.items())
