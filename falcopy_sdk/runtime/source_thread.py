@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ __all__ = ["ThreadDriver", "close_object", "events_of_object"]
 #: Seconds that an object which has nothing now is left alone.
 _PAUSE = 0.03
 _LONG = 3600.0
+#: Seconds that the author's code has to come to a yield by itself when the source is closed.
+_GRACE = 0.1
 
 
 class SourceClosed(BaseException):
@@ -78,6 +81,7 @@ class ThreadDriver:
         self._link = link
         self._release = release
         self._outage = Outage()
+        self._ended = threading.Event()
 
     def run(self) -> None:
         """Run to the end. Raises only what the author calls fatal."""
@@ -87,16 +91,19 @@ class ThreadDriver:
                     self._run_interruptibly()
                 self._drain()
             finally:
+                self._ended.set()
                 self._call(self._feed.take_delivered())
                 if self._release is not None:
                     self._release()
 
     def stop(self) -> None:
-        """Interrupt the author's code at its next line of Python; called by the closing thread.
+        """End the author's code; called by the closing thread.
 
-        Callbacks are left to finish: half a checkpoint is worse than none.
+        Code that soon yields ends there, with nothing half done; other code is interrupted at its
+        next line of Python. Callbacks are left to finish: half a checkpoint is worse than none.
         """
-        self._feed.interrupt(SourceClosed)
+        if not self._ended.wait(_GRACE):
+            self._feed.interrupt(SourceClosed)
 
     def _run_interruptibly(self) -> None:
         try:
