@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from falcopy_sdk import Batch, Metric, OpenParam, init_schema, metrics, open_params, plugin, source
 from falcopy_sdk.exceptions import ConfigError, SourceFatal
 from k8saudit_aks import config
+from k8saudit_aks.deadletters import DeadLetters
 from k8saudit_aks.fields import AksAuditFields
 from k8saudit_aks.ratelimit import RateLimit
 from k8saudit_aks.records import RecordReader
@@ -19,6 +20,9 @@ from k8saudit_aks.timing import Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from k8saudit_aks.rejects import DeadLetter
+    from k8saudit_aks.settings import HubSettings
 
 __all__ = ["K8sAuditAks"]
 
@@ -57,22 +61,27 @@ class K8sAuditAks(AksAuditFields):
                 the host cannot open the source. Later: a checkpoint container that does not
                 exist.
         """
-        reader = RecordReader(
-            self._config.maxEventSize, self._stats, Rejects(self._stats, Complaints())
-        )
         if params.startswith("file:"):
-            return replay(path_of(params), reader)
+            return replay(path_of(params), self._reader())
         if params not in ("", "default"):
             raise SourceFatal(
                 "open_params: expected default (or nothing) for the event hub of init_config, or "
                 "file:///absolute/path to replay a file"
             )
         try:
-            return self._live(config.hub_settings(self._config), reader)
+            return self._live(config.hub_settings(self._config))
         except ConfigError as error:
             raise SourceFatal(str(error)) from None
 
-    async def _live(self, hub: config.HubSettings, reader: RecordReader) -> AsyncIterator[Batch]:
+    def _reader(self, dead_letter: DeadLetter | None = None) -> RecordReader:
+        return RecordReader(
+            self._config.maxEventSize,
+            self._stats,
+            Rejects(self._stats, Complaints(), dead_letter),
+            self._config.categories,
+        )
+
+    async def _live(self, hub: HubSettings) -> AsyncIterator[Batch]:
         # Only here: a replay needs none of the Azure client, which takes 30 to 60 MB.
         from k8saudit_aks.stream import LiveStream
 
@@ -83,7 +92,9 @@ class K8sAuditAks(AksAuditFields):
             balancing=self._config.load_balancing_interval,
             ownership=self._config.partition_ownership_expiration_interval,
         )
-        stream = LiveStream(hub, timing, reader, self._stats, self._rate_limit())
+        dead_letters = DeadLetters(self._stats) if hub.dead_letters.wanted else None
+        reader = self._reader(dead_letters)
+        stream = LiveStream(hub, timing, reader, self._stats, self._rate_limit(), dead_letters)
         async with aclosing(stream.batches()) as batches:
             async for batch in batches:
                 yield batch

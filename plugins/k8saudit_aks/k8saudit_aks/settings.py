@@ -111,6 +111,11 @@ class DeadLetterSettings:
     file_max_bytes: int = 0
     blob: BlobSettings | None = None
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anything is to be kept."""
+        return self.file is not None or self.blob is not None
+
 
 @dataclass(frozen=True, slots=True)
 class HubSettings:

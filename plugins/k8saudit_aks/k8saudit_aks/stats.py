@@ -31,6 +31,9 @@ class Stats:
     reconnects: int = 0
     checkpoints: int = 0
     checkpoint_errors: int = 0
+    #: Letters kept, by each sink; and what no sink could take.
+    dead_letters: int = 0
+    dead_letters_lost: int = 0
     intake_bytes: int = 0
     #: By the counter of a :class:`~k8saudit_aks.rejects.Reason`; each key is there from the start.
     rejected: dict[str, int] = field(default_factory=_reasons)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from falcopy_sdk import Batch
 from falcopy_sdk.exceptions import SourceFatal
+from k8saudit_aks import tls
 from k8saudit_aks.checkpoints import Checkpointer
 from k8saudit_aks.client import HubClient
+from k8saudit_aks.deadletters import open_sinks
 from k8saudit_aks.intake import Intake
 from k8saudit_aks.log import ClientLog, StateLog, log
 from k8saudit_aks.receiver import Receiver
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from falcopy_sdk import Event
     from k8saudit_aks.client import StartingPositions
+    from k8saudit_aks.deadletters import DeadLetters
     from k8saudit_aks.progress import HubEvent, Partition
     from k8saudit_aks.ratelimit import RateLimit
     from k8saudit_aks.records import RecordReader
@@ -55,9 +58,10 @@ class LiveStream:
         reader: RecordReader,
         stats: Stats,
         rate_limit: RateLimit | None,
+        dead_letters: DeadLetters | None = None,
     ) -> None:
         self._hub, self._timing, self._reader, self._stats = hub, timing, reader, stats
-        self._rate_limit = rate_limit
+        self._rate_limit, self._dead_letters = rate_limit, dead_letters
         self._batch_events = min(_BATCH_EVENTS, rate_limit.burst) if rate_limit else _BATCH_EVENTS
         self._intake: Intake[tuple[Partition, list[HubEvent]]] = Intake(_INTAKE_BYTES)
         self._group = Group(hub.namespace, hub.hub, hub.consumer_group)
@@ -124,7 +128,13 @@ class LiveStream:
         """Run clients one after the other; ends only by being cancelled or by SourceFatal."""
         with ClientLog.attached() as client_log:
             async with contextlib.AsyncExitStack() as stack:
+                self._check_authorities()
                 credential = await self._open_credential(stack)
+                if self._dead_letters:
+                    sinks = open_sinks(self._hub, credential)
+                    await stack.enter_async_context(
+                        self._dead_letters.deliver(sinks, self._timing.close)
+                    )
                 store = open_store(self._hub, credential)
                 if store:
                     await stack.enter_async_context(store)
@@ -142,6 +152,16 @@ class LiveStream:
                     )
                 client = HubClient(self._hub, credential)
                 await self._run_clients(client, store, client_log)
+
+    def _check_authorities(self) -> None:
+        path = self._hub.network.ca_file
+        try:
+            tls.context(path)
+        except OSError as error:
+            raise SourceFatal(
+                f"ca_file {path or tls.authorities()} cannot be used ({error.strerror or error}); "
+                "it must be a readable PEM file with certificates"
+            ) from None
 
     async def _open_credential(
         self, stack: contextlib.AsyncExitStack

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.storage.blob import BlobServiceClient
 from k8saudit_aks.config import Config, hub_settings
+from k8saudit_aks.deadletters import DeadLetters
 from k8saudit_aks.records import RecordReader
 from k8saudit_aks.rejects import Complaints, Rejects
 from k8saudit_aks.stats import Stats
@@ -145,18 +146,21 @@ def live() -> Callable[..., Any]:
         finishes: bool = True,
         timing: Timing = QUICK,
         rate_limit: Any = None,
-        **config: Any,
+        **keys: Any,
     ) -> AsyncIterator[Host]:
         settings = {
             "event_hub_namespace_connection_string": Secret(emulator.connection_string()),
             "event_hub_name": "audit",
             "starting_position": "earliest",
-            **config,
+            **keys,
         }
         stats = Stats()
-        rejects = Rejects(stats, Complaints())
-        reader = RecordReader(settings.pop("maxEventSize", 262144), stats, rejects)
-        stream = LiveStream(hub_settings(Config(**settings)), timing, reader, stats, rate_limit)
+        config = Config(**settings)
+        hub = hub_settings(config)
+        dead_letters = DeadLetters(stats) if hub.dead_letters.wanted else None
+        rejects = Rejects(stats, Complaints(), dead_letters)
+        reader = RecordReader(config.maxEventSize, stats, rejects, config.categories)
+        stream = LiveStream(hub, timing, reader, stats, rate_limit, dead_letters)
         batches = stream.batches()
         host = Host(stats, finishes=finishes)
         running = asyncio.create_task(host.run(batches))
