@@ -2,12 +2,15 @@
 
 A command is an entry of ``COMMANDS`` and a module of that name here with a click command of that
 name in it. Exit codes: 0 success, 1 findings, 2 usage, 3 nothing to do, 4 toolchain, 5 build,
-6 registry; an error's class says which (:class:`falcopy_sdk.exceptions.FalcopyError`).
+6 registry; an error's class says which (:class:`falcopy_sdk.exceptions.FalcopyError`). 130 is
+Ctrl-C. Data goes to standard output, everything else to standard error.
 """
 
 from __future__ import annotations
 
+import difflib
 import importlib
+import os
 import platform
 import sys
 from importlib.metadata import version
@@ -21,7 +24,37 @@ from falcopy_sdk.exceptions import FalcopyError
 __all__ = ["COMMANDS", "main"]
 
 #: In the order of the help text; commands of installed packages come after them (hooks.py).
-COMMANDS = ("build", "inspect", "run")
+COMMANDS = (
+    "new",
+    "run",
+    "fields",
+    "build",
+    "inspect",
+    "sbom",
+    "sign",
+    "verify",
+    "check",
+    "package",
+    "push",
+    "pull",
+    "index",
+    "completion",
+)
+_INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+#: What rich console programs agree on: https://no-color.org, https://force-color.org.
+_NO_COLOR, _FORCE_COLOR = "NO_COLOR", "FORCE_COLOR"
+
+_EXAMPLES = """
+Examples:
+
+\b
+  falcopy run . --open-params audit.jsonl    events and fields, without a build
+  falcopy build .                            dist/lib<name>.so
+  falcopy check dist/libacme-audit.so        does it what hosts rely on?
+
+Exit codes: 0 success, 1 findings or a failed plugin, 2 usage, 3 nothing to do, 4 toolchain,
+5 build, 6 registry, 130 Ctrl-C.
+"""
 
 
 class _LazyGroup(click.Group):
@@ -36,13 +69,29 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command), f"{module.__name__}.{name}"
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Names the nearest command to one that does not exist."""
+        name = args[0]
+        if not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            known = self.list_commands(ctx)
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+            ctx.fail(f"No such command {name!r}. {hint}")
+        return super().resolve_command(ctx, args)
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Turns an expected error into one sentence and its exit code, without a traceback."""
+        if os.environ.get(_NO_COLOR) or os.environ.get(_FORCE_COLOR):
+            kwargs["color"] = not os.environ.get(_NO_COLOR)
         try:
             return super().main(*args, **kwargs)
         except FalcopyError as error:
             click.echo(f"falcopy: {error}", err=True)
             sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            sys.exit(_INTERRUPTED)
 
 
 def _given_by_hooks() -> dict[str, click.Command]:
@@ -53,7 +102,10 @@ def _given_by_hooks() -> dict[str, click.Command]:
 
 
 @click.group(
-    name="falcopy", cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}
+    name="falcopy",
+    cls=_LazyGroup,
+    epilog=_EXAMPLES,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(
     version("falcopy-sdk"),
@@ -62,8 +114,4 @@ def _given_by_hooks() -> dict[str, click.Command]:
     ),
 )
 def main() -> None:
-    """Write Falco plugins in Python; ship them as one shared library.
-
-    Exit codes: 0 success, 1 findings or a failed plugin, 2 usage, 3 nothing to do, 4 toolchain,
-    5 build, 6 registry.
-    """
+    """Write Falco plugins in Python; ship them as one shared library."""

@@ -188,3 +188,21 @@ _ROWS = (
 
 #: Code -> entry, in the order of the codes.
 CATALOGUE: Final[Mapping[str, Entry]] = {row[0]: Entry(*row) for row in _ROWS}
+
+_INTRODUCTION = """\
+# Findings of `falcopy check`
+
+`falcopy check` and the standard tests of `falcopy_sdk.testing` tell defects by these codes. A code
+keeps its meaning for ever. `falcopy check --explain FPY305` shows one of these sections, and
+`--ignore FPY305` lets a finding pass.
+"""
+
+
+def page() -> str:
+    """Return the documentation's page of all findings, in Markdown."""
+    sections = (
+        f"\n## {entry.code}\n\n**{entry.title[0].upper()}{entry.title[1:]}.**\n\n"
+        f"*What hosts do.* {entry.why}\n\n*What to do.* {entry.fix}\n"
+        for entry in CATALOGUE.values()
+    )
+    return _INTRODUCTION + "".join(sections)

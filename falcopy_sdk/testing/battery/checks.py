@@ -14,7 +14,7 @@ from falcopy_sdk.testing.battery.facts import code_of_refusal, facts
 from falcopy_sdk.testing.battery.fields import fields, hostile
 from falcopy_sdk.testing.battery.life import life, reload, threads
 from falcopy_sdk.testing.battery.result import CheckResult, Finding
-from falcopy_sdk.testing.battery.secrets import secrets
+from falcopy_sdk.testing.battery.secrets import CANARY, secrets
 from falcopy_sdk.testing.battery.source import back_pressure, source
 from falcopy_sdk.testing.battery.source_errors import source_errors
 
@@ -88,7 +88,13 @@ def run_here(
         ctx.at("unloading the plugin")
     findings = tuple(_without_secrets(finding, ctx) for finding in ctx.findings)
     return CheckResult(
-        name, findings, tuple(ctx.notes), skipped, round(time.monotonic() - started, 3)
+        name,
+        findings,
+        tuple(ctx.notes),
+        skipped,
+        seconds=round(time.monotonic() - started, 3),
+        about=(library.facts.name, library.facts.version),
+        secrets=(*ctx.secrets, CANARY),
     )
 
 

@@ -40,7 +40,8 @@ def main() -> None:
     except FalcopyError as error:
         Path(job["result"]).write_text(json.dumps({"refused": str(error)}))
         return
-    Path(job["result"]).write_text(json.dumps(result.to_json()))
+    document = {**result.to_json(), "about": result.about, "secrets": result.secrets}
+    Path(job["result"]).write_text(json.dumps(document))
     note_stage("the end of the process")
 
 

@@ -141,10 +141,12 @@ def _judged(
         for secret in secrets:
             message = message.replace(secret, "***")
         masked.append(Finding(finding.code, message))
+    about = (found or {}).get("about", ("", ""))
     return CheckResult(
         name,
         tuple(masked),
         tuple((found or {}).get("notes", ())),
         (found or {}).get("skipped", ""),
         seconds,
+        about=(about[0], about[1]),
     )

@@ -52,6 +52,8 @@ class CheckResult:
         notes: What could not be tried, and what else the author should know.
         skipped: Why it did not run; "" when it did.
         seconds: How long it took.
+        about: Name and version of the plugin, once it was loaded.
+        secrets: Texts that nobody may see; never part of a report.
     """
 
     name: str
@@ -59,12 +61,15 @@ class CheckResult:
     notes: tuple[str, ...] = ()
     skipped: str = ""
     seconds: float = 0.0
+    about: tuple[str, str] = ("", "")
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         document = asdict(self)
         document["findings"] = [finding.to_json() for finding in self.findings]
         document["notes"] = list(self.notes)
+        del document["about"], document["secrets"]
         return document
 
 
@@ -73,8 +78,6 @@ class Report:
     """All of them, for one plugin."""
 
     target: str
-    name: str = ""
-    version: str = ""
     results: tuple[CheckResult, ...] = field(default=())
 
     @property
@@ -82,12 +85,18 @@ class Report:
         """Those of every check, in their order."""
         return tuple(finding for result in self.results for finding in result.findings)
 
+    @property
+    def about(self) -> tuple[str, str]:
+        """Name and version of the plugin; empty when it does not load."""
+        return next((result.about for result in self.results if result.about[0]), ("", ""))
+
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON document."""
+        name, version = self.about
         return {
             "target": self.target,
-            "plugin": self.name,
-            "version": self.version,
+            "plugin": name,
+            "version": version,
             "passed": not self.findings,
             "checks": [result.to_json() for result in self.results],
         }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from falcopy_sdk.host import Plugin
     from falcopy_sdk.testing.battery.context import Context
 
-__all__ = ["secrets"]
+__all__ = ["CANARY", "secrets"]
 
 #: Stands in for secrets that the configuration at hand does not give.
 CANARY = "falcopy-canary-5d1f7c"

@@ -6,7 +6,6 @@ import ctypes
 import gc
 import itertools
 import os
-import sys
 import time
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
