@@ -29,6 +29,7 @@
     │   ├── RegistryRefusedError      the registry does not take it: read its own text
     │   ├── RegistryUnavailableError  run the same again later; what is done is not done again
     │   └── IntegrityError            fetch or pack it again: contents differ from their digest
+    ├── SigningKeyError           name another key file, or give its password
     ├── StorageError              make room, or get the right to write, on this machine
     ├── NothingToDoError          the command would have no effect: name another target
     └── HostError                 driving a plugin failed
@@ -71,6 +72,7 @@ __all__ = [
     "RegistryRefusedError",
     "RegistryUnavailableError",
     "RequestError",
+    "SigningKeyError",
     "SourceEnd",
     "SourceError",
     "SourceFatal",
@@ -264,6 +266,12 @@ class RegistryUnavailableError(RegistryError):
 
 class IntegrityError(RegistryError):
     """Contents do not have the digest or size by which they are named, or are no such document."""
+
+
+class SigningKeyError(FalcopyError):
+    """A key to sign or to verify with cannot be read."""
+
+    exit_code = 2
 
 
 class StorageError(FalcopyError):

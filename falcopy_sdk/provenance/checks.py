@@ -1,0 +1,51 @@
+"""What a verification looked at, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["Check", "Report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: ``"signature"``; with a platform behind it where there are several.
+        outcome: ``"skipped"``: nothing to compare with, which is no failure.
+        detail: What was found, a sentence without a full stop.
+        fix: What to do about a failure, an imperative; empty otherwise.
+    """
+
+    name: str
+    outcome: Literal["ok", "failed", "skipped"]
+    detail: str
+    fix: str = ""
+
+
+@dataclass(slots=True)
+class Report:
+    """All checks of one target, in the order they were made."""
+
+    target: str
+    digest: str = ""
+    checks: list[Check] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Check]:
+        """Those that failed."""
+        return [check for check in self.checks if check.outcome == "failed"]
+
+    def ok(self, name: str, detail: str) -> None:
+        """Notes a success."""
+        self.checks.append(Check(name, "ok", detail))
+
+    def fail(self, name: str, detail: str, fix: str) -> None:
+        """Notes a failure."""
+        self.checks.append(Check(name, "failed", detail, fix))
+
+    def skip(self, name: str, detail: str) -> None:
+        """Notes what could not be looked at, and why that is no failure."""
+        self.checks.append(Check(name, "skipped", detail))
