@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from k8saudit_aks.store import checkpoint
+from k8saudit_aks.store import WAITING, checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,9 +91,7 @@ class Checkpointer:
         except self._store.errors as error:
             self._answers = False
             self._stats.checkpoint_errors += 1
-            self._store.health.down(
-                f"{self._store.explain(error)}. Events flow on; checkpoints wait"
-            )
+            self._store.health.down(f"{self._store.explain(error)}. {WAITING}")
         else:
             self._answers = True
             partition.was_saved(position, finished)

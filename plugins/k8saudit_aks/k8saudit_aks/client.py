@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from azure.eventhub import TransportType
@@ -26,6 +27,7 @@ StartingPositions = dict[str, "str | int | datetime"]
 
 #: Seconds without a frame after which a peer counts as gone; the client has no limit by itself.
 _IDLE_TIMEOUT = 60
+_CLOSE_TIMEOUT = 5.0
 _TRANSPORTS = {
     "amqp": TransportType.Amqp,
     "websocket": TransportType.AmqpOverWebsocket,
@@ -58,6 +60,12 @@ class HubClient:
             hub.namespace, hub.hub, hub.consumer_group, self._credential, **options
         )
 
+    async def close(self, client: EventHubConsumerClient) -> None:
+        """Close a client, which waits for answers; a peer that has gone gives none."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await client.close()
+
     async def look_up(self, known: StartingPositions, within: float) -> StartingPositions:
         """Ask for the partitions and where each of them starts without a checkpoint.
 
@@ -84,7 +92,7 @@ class HubClient:
         except REQUEST_ERRORS as error:
             raise Unavailable(await diagnose(error, hub)) from error
         finally:
-            await client.close()
+            await self.close(client)
         latest = {
             partition["id"]: partition["last_enqueued_sequence_number"]
             for partition in found

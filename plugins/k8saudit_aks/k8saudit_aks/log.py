@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = ["ClientLog", "StateLog", "log", "redact"]
 
@@ -38,30 +39,58 @@ log.addFilter(_Redact())
 class StateLog:
     """Logs when something breaks, when the cause changes and when it works again.
 
-    Retries repeat the same sentence many times; a user wants it once.
+    Retries repeat the same sentence many times; a user wants it once. What breaks again right
+    after it worked, such as a link that two readers take from each other for ever, counts as
+    working again only when it has worked for a while; so it is told of once as well.
     """
 
-    def __init__(self, recovered: str) -> None:
-        """``recovered`` is the sentence to log when the trouble is over."""
-        self._recovered = recovered
+    def __init__(
+        self, recovered: str, settle: float = 60.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Nothing is wrong at first.
+
+        Args:
+            recovered: The sentence to log when the trouble is over.
+            settle: Seconds within which new trouble counts as a relapse, and for which there must
+                be none after a relapse.
+            clock: Seconds, for tests.
+        """
+        self._recovered, self._settle, self._clock = recovered, settle, clock
         self._trouble = ""
+        #: Since when it has worked again, and whether the trouble is or was a relapse.
+        self._up_since: float | None = None
+        self._relapse = False
 
     @property
     def trouble(self) -> str:
-        """The sentence logged last, empty while all is well."""
-        return self._trouble
+        """What is wrong now, empty while all is well."""
+        return "" if self._up_since is not None else self._trouble
 
     def down(self, sentence: str) -> None:
         """Note that it does not work, and why; logged unless it is what was logged last."""
+        if self._up_since is not None:
+            self._relapse = self._clock() - self._up_since < self._settle
+            self._up_since = None
         if sentence != self._trouble:
             self._trouble = sentence
             log.warning("%s", sentence)
 
     def up(self) -> None:
-        """Note that it works; logged only after a :meth:`down`."""
-        if self._trouble:
+        """Note that it works; logged once after a :meth:`down`. To be called again and again."""
+        if not self._trouble:
+            return
+        now = self._clock()
+        if self._up_since is None:
+            self._up_since = now
+        if not self._relapse or now - self._up_since >= self._settle:
             self._trouble = ""
             log.info("%s", self._recovered)
+
+
+#: Tells at INFO of a link whose attach the service answered without source or target, which is
+#: how AMQP refuses one (AMQP 1.0 transport, 2.6.3). The client says nothing else about it.
+_LINKS = "azure.eventhub._pyamqp.aio._link_async"
+_REFUSED = "Cannot get source or target"
 
 
 class ClientLog(logging.Handler):
@@ -73,27 +102,34 @@ class ClientLog(logging.Handler):
     """
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self.last = ""
+        #: Links that the service has refused.
+        self.refused = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record's text and pass it on at debug level."""
-        self.last = redact(record.getMessage())
-        log.debug("%s: %s", record.name, self.last)
+        if record.levelno >= logging.WARNING:
+            self.last = redact(record.getMessage())
+            log.debug("%s: %s", record.name, self.last)
+        elif str(record.msg).startswith(_REFUSED):
+            self.refused += 1
 
     @classmethod
     @contextlib.contextmanager
     def attached(cls) -> Iterator[ClientLog]:
         """The handler on the logger ``azure``, in place of its usual way up to the root."""
-        client, handler = logging.getLogger("azure"), cls()
-        before = client.propagate, client.level
+        client, links, handler = logging.getLogger("azure"), logging.getLogger(_LINKS), cls()
+        before = client.propagate, client.level, links.level
         client.addHandler(handler)
         client.propagate = False
         # At INFO it tells of every request to Blob and every change of a link's state.
         client.setLevel(logging.WARNING)
+        links.setLevel(logging.INFO)
         try:
             yield handler
         finally:
             client.removeHandler(handler)
             client.propagate = before[0]
             client.setLevel(before[1])
+            links.setLevel(before[2])

@@ -11,11 +11,12 @@ from falcopy_sdk.exceptions import ConfigError, SourceFatal
 from k8saudit_aks import config
 from k8saudit_aks.deadletters import DeadLetters
 from k8saudit_aks.fields import AksAuditFields
+from k8saudit_aks.metrics import collect
 from k8saudit_aks.ratelimit import RateLimit
 from k8saudit_aks.records import RecordReader
 from k8saudit_aks.rejects import Complaints, Rejects
 from k8saudit_aks.replay import path_of, replay
-from k8saudit_aks.stats import GAUGES, Stats
+from k8saudit_aks.stats import Stats
 from k8saudit_aks.timing import Timing
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from k8saudit_aks.rejects import DeadLetter
     from k8saudit_aks.settings import HubSettings
+    from k8saudit_aks.stream import LiveStream
 
 __all__ = ["K8sAuditAks"]
 
@@ -51,6 +53,8 @@ class K8sAuditAks(AksAuditFields):
         self._config = settings or config.Config()
         self._config.check()
         self._stats = Stats()
+        #: While the event hub is open.
+        self._stream: LiveStream | None = None
 
     @source
     def events(self, params: str) -> Iterator[Batch] | AsyncIterator[Batch]:
@@ -95,9 +99,13 @@ class K8sAuditAks(AksAuditFields):
         dead_letters = DeadLetters(self._stats) if hub.dead_letters.wanted else None
         reader = self._reader(dead_letters)
         stream = LiveStream(hub, timing, reader, self._stats, self._rate_limit(), dead_letters)
-        async with aclosing(stream.batches()) as batches:
-            async for batch in batches:
-                yield batch
+        self._stream = stream
+        try:
+            async with aclosing(stream.batches()) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self._stream = None
 
     @open_params
     def parameters(self) -> list[OpenParam]:
@@ -106,11 +114,8 @@ class K8sAuditAks(AksAuditFields):
 
     @metrics
     def counters(self) -> dict[str, Metric]:
-        """The counters since init."""
-        return {
-            name: Metric(value, monotonic=name not in GAUGES)
-            for name, value in self._stats.counters().items()
-        }
+        """The counters since init, and how the live stream is doing."""
+        return collect(self._stats, self._stream)
 
     def _rate_limit(self) -> RateLimit | None:
         per_second = self._config.rate_limit_events_per_second

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections import deque
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from k8saudit_aks.log import StateLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
 __all__ = ["HubEvent", "Partition", "Position"]
 
@@ -40,16 +42,21 @@ class _Handed:
 class Partition:
     """What one host process knows about one partition."""
 
-    def __init__(self, partition_id: str) -> None:
+    def __init__(self, partition_id: str, settle: float = 60.0) -> None:
+        """``settle``: see :class:`~k8saudit_aks.log.StateLog`."""
         self.id = partition_id
-        #: Whether this process owns the partition now.
+        #: Whether this process owns the partition now, and whether it ever did.
         self.owned = False
+        self.begun = False
         #: Monotonic time of the last sign of life of its receive link, and whether the client in
         #: use now has given one.
         self.beat = 0.0
         self.has_beaten = False
-        #: Whether a callback of the client is waiting for room: then silence is our own doing.
-        self.waiting = False
+        #: Monotonic time of the last event that came, or at first of the start.
+        self.arrived = 0.0
+        #: Held while events are handed on. A link that breaks while its callback waits for the
+        #: host leaves that callback behind, beside the one of the next link.
+        self.taking = asyncio.Lock()
         #: The last event taken from the client.
         self.taken: HubEvent | None = None
         #: The last position that the host has finished with, and what the store holds.
@@ -58,13 +65,23 @@ class Partition:
         #: Audit events delivered, and those of them that the last checkpoint is past.
         self.finished = 0
         self._finished_and_saved = 0
-        self.health = StateLog(f"partition {partition_id}: receiving again")
+        #: Monotonic time since when a delivered position waits to be saved.
+        self.due_since: float | None = None
+        #: The newest event in Event Hubs as far as is known, and when it was enqueued.
+        self.newest: int | None = None
+        self.newest_at: datetime | None = None
+        self.health = StateLog(f"partition {partition_id}: receiving again", settle)
         self._handed: deque[_Handed] = deque()
+        #: Sequence number before the first event taken.
+        self._before: int | None = None
+        #: Of what was taken and is not yet delivered: last sequence number, first enqueued time.
+        self._under_way: deque[tuple[int, datetime | None]] = deque()
 
     def started(self, stored: Position | None) -> None:
         """Note that the partition is ours, with what the checkpoint store holds for it."""
-        self.owned = True
+        self.owned = self.begun = True
         self.beat, self.has_beaten = time.monotonic(), False
+        self.arrived = self.beat
         if stored:
             self.saved = stored
 
@@ -72,6 +89,49 @@ class Partition:
         """Note a sign of life of the receive link."""
         self.beat, self.has_beaten = time.monotonic(), True
         self.health.up()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a callback of the client waits for the host: then silence is our own doing."""
+        return self.taking.locked()
+
+    @property
+    def reached(self) -> Position | None:
+        """Where to go on: after the last event taken, or what the store holds."""
+        known = [self.taken.position] if self.taken else []
+        known += [self.saved] if self.saved else []
+        return max(known, default=None)
+
+    def took(self, events: list[HubEvent]) -> None:
+        """Note that ``events`` are on their way to the host."""
+        if self._before is None:
+            self._before = events[0].position.sequence_number - 1
+        self.taken = events[-1]
+        self.arrived = time.monotonic()
+        self._under_way.append((events[-1].position.sequence_number, events[0].enqueued))
+
+    def knows_newest(self, sequence_number: int | None, enqueued: datetime | None) -> None:
+        """Note the newest event that Event Hubs has of this partition."""
+        if sequence_number is not None:
+            self.newest, self.newest_at = sequence_number, enqueued
+
+    @property
+    def lag(self) -> tuple[int, float]:
+        """How many events, and seconds, the host is behind.
+
+        The seconds are the age of the oldest event that the host has not finished with; if that
+        one has not even come, of the newest, which is a lower bound.
+        """
+        known = [at.sequence_number for at in (self.delivered, self.saved) if at]
+        done = max(known) if known else self._before
+        if self.newest is None or done is None or done >= self.newest:
+            return 0, 0.0
+        since = self.newest_at
+        # The source thread takes from it meanwhile.
+        with contextlib.suppress(IndexError):
+            since = self._under_way[0][1]
+        seconds = (datetime.now(UTC) - since).total_seconds() if since else 0.0
+        return self.newest - done, max(0.0, seconds)
 
     def is_repeat(self, event: HubEvent) -> bool:
         """Whether this process has taken the event before.
@@ -105,6 +165,10 @@ class Partition:
                 first = self._handed.popleft()
                 self.delivered = first.position
                 self.finished += first.count
+                while self._under_way and self._under_way[0][0] <= first.position.sequence_number:
+                    self._under_way.popleft()
+            if self.due_since is None and self.due:
+                self.due_since = time.monotonic()
 
         return delivered
 
@@ -131,3 +195,4 @@ class Partition:
         """
         self.saved = position
         self._finished_and_saved = finished
+        self.due_since = time.monotonic() if self.due else None

@@ -17,7 +17,11 @@ from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
 from k8saudit_aks import trouble
+from k8saudit_aks.fault import Fault, Trouble
+from k8saudit_aks.ownership import Ownership
+from k8saudit_aks.probe import Probe
 from k8saudit_aks.progress import HubEvent, Partition, Position
+from k8saudit_aks.store import WAITING
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 
     from k8saudit_aks.client import HubClient, StartingPositions
     from k8saudit_aks.log import ClientLog
+    from k8saudit_aks.ownership import Claims
     from k8saudit_aks.settings import HubSettings
     from k8saudit_aks.stats import Stats
     from k8saudit_aks.store import Store
@@ -49,19 +54,38 @@ class Receiver:
         take: Callable[[Partition, list[HubEvent]], Awaitable[None]],
         client_log: ClientLog,
         stats: Stats,
+        claims: Claims,
+        flush: Callable[[], Awaitable[None]],
     ) -> None:
-        """``take`` is awaited with each batch; it may wait as long as the host is behind."""
+        """For one life of the client.
+
+        Args:
+            hub: What to read.
+            client: Makes the client.
+            timing: Intervals.
+            store: Keeps checkpoints, if there is one.
+            partitions: What is known of each; grows.
+            take: Awaited with each batch; it may wait as long as the host is behind.
+            client_log: What the client says.
+            stats: Counters.
+            claims: What is known of our claims; outlives the client.
+            flush: Writes the checkpoints that are due.
+        """
         self._hub, self._client, self._timing, self._store = hub, client, timing, store
         self._partitions, self._take = partitions, take
         self._client_log, self._stats = client_log, stats
         self._trouble: Unavailable | None = None
+        self._flush = flush
+        self._ownership = (
+            Ownership(store, claims, partitions, self._on_store_away) if store else None
+        )
+        self._probe = Probe(hub, client, timing, partitions)
 
     async def run(
         self,
         positions: StartingPositions,
         say: Callable[[str], None],
         receiving: Callable[[], None],
-        before_close: Callable[[], Awaitable[None]],
     ) -> None:
         """Receive until something is wrong that a new client may cure.
 
@@ -69,14 +93,14 @@ class Receiver:
             positions: Where partitions without a checkpoint start.
             say: Called with a sentence for each step of the start.
             receiving: Called whenever every partition of ours shows signs of life.
-            before_close: Awaited after the last callback and before the client is closed.
 
         Raises:
             Unavailable: always, in the end; with a sentence for the user.
         """
         self._client_log.last = ""
+        self._client_log.refused = 0
         consumer = self._client.consumer(
-            self._store,
+            self._ownership,
             load_balancing_interval=self._timing.balancing,
             partition_ownership_expiration_interval=self._timing.ownership,
         )
@@ -88,6 +112,7 @@ class Receiver:
                 max_batch_size=self._hub.max_batch_size,
                 prefetch=self._hub.prefetch,
                 starting_position=self._resume_at(positions),
+                track_last_enqueued_event_properties=True,
                 on_error=self._on_error,
                 on_partition_initialize=self._on_initialize,
                 on_partition_close=self._on_close,
@@ -98,13 +123,17 @@ class Receiver:
         try:
             await self._watch(receive, positions, receiving)
         finally:
-            await before_close()
+            await self._flush()
             # close() waits for the partitions; the task itself would sleep on to its next round.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._timing.close):
                     await consumer.close()
             receive.cancel()
             await asyncio.wait({receive}, timeout=self._timing.close)
+            if self._ownership:
+                with contextlib.suppress(TimeoutError, *self._ownership.errors):
+                    async with asyncio.timeout(self._timing.close):
+                        await self._ownership.release()
             for partition in self._partitions.values():
                 partition.owned = False
 
@@ -132,6 +161,9 @@ class Receiver:
                     await trouble.diagnose(error or EventHubError("the client ended"), self._hub)
                 )
             ours = [partition for partition in self._partitions.values() if partition.owned]
+            mute = sorted(partition.id for partition in ours if not partition.has_beaten)
+            if mute and self._client_log.refused:
+                raise Unavailable(trouble.refusal(mute, self._hub))
             now = time.monotonic()
             silent = sorted(
                 partition.id
@@ -142,54 +174,75 @@ class Receiver:
                 # Raises the cause if the hub does not answer either.
                 await self._client.look_up(positions, self._timing.look_up)
                 raise Unavailable(trouble.silence(silent, self._hub, self._client_log.last))
-            if ours and all(partition.has_beaten for partition in ours):
+            await self._probe.look(ours)
+            if ours and not mute:
                 receiving()
 
     async def _on_initialize(self, context: PartitionContext) -> None:
-        partition = self._partitions.setdefault(
-            context.partition_id, Partition(context.partition_id)
-        )
+        partition = self._partition(context)
         partition.started(self._store.positions.get(partition.id) if self._store else None)
 
     async def _on_close(self, context: PartitionContext, reason: CloseReason) -> None:
-        if reason is CloseReason.OWNERSHIP_LOST:
-            # Another reader may have it by now: its checkpoint is no longer ours to move.
-            self._partitions[context.partition_id].owned = False
+        if reason is not CloseReason.OWNERSHIP_LOST:
+            return
+        partition = self._partitions[context.partition_id]
+        if self._ownership and self._ownership.holds(partition.id):
+            # Its link failed, and the client is about to release it: whoever reads it next
+            # begins at its checkpoint.
+            await self._flush()
+        elif self._ownership and not partition.health.trouble:
+            self._note(partition, trouble.moved(partition.id, self._hub))
+        # Another reader may have it by now: its checkpoint is no longer ours to move.
+        partition.owned = False
+
+    def _partition(self, context: PartitionContext) -> Partition:
+        known = self._partitions.get(context.partition_id)
+        if known is None:
+            known = Partition(context.partition_id, self._timing.settle)
+            self._partitions[known.id] = known
+        return known
+
+    def _note(self, partition: Partition, found: Trouble) -> None:
+        self._stats.faults[found.fault.value] += 1
+        partition.health.down(found.text)
 
     async def _on_batch(self, context: PartitionContext, events: list[EventData]) -> None:
         partition = self._partitions[context.partition_id]
         partition.alive()
         if not events:
             return
-        fresh = [event for event in map(_cut, events) if not partition.is_repeat(event)]
-        self._stats.repeats += len(events) - len(fresh)
-        if fresh:
-            partition.waiting = True
-            try:
+        newest = context.last_enqueued_event_properties or {}
+        partition.knows_newest(newest.get("sequence_number"), newest.get("enqueued_time"))
+        cut = [_cut(event) for event in events]
+        async with partition.taking:
+            fresh = [event for event in cut if not partition.is_repeat(event)]
+            self._stats.repeats += len(cut) - len(fresh)
+            if fresh:
                 # Cancelled while it waits, it has taken nothing: the events come again.
                 await self._take(partition, fresh)
-            finally:
-                partition.waiting = False
-            partition.taken = fresh[-1]
-            partition.alive()
+                partition.took(fresh)
+        partition.alive()
         if self._store is None:
             # The client's own memory: where it reopens a link after an error.
             await context.update_checkpoint(events[-1])
 
     async def _on_error(self, context: PartitionContext | None, error: Exception) -> None:
         if context is not None:
-            partition = self._partitions.setdefault(
-                context.partition_id, Partition(context.partition_id)
-            )
-            partition.health.down(
-                f"partition {partition.id}: {trouble.explain_link(error, self._hub)}; trying again"
-            )
+            partition = self._partition(context)
+            found = trouble.explain_link(error, self._hub)
+            if found.fault is Fault.STOLEN and self._ownership:
+                self._ownership.lost(partition.id)
+            text = f"partition {partition.id}: {found.text}; trying again"
+            self._note(partition, Trouble(found.fault, text))
         elif isinstance(error, EventHubError) or self._store is None:
             self._trouble = Unavailable(await trouble.diagnose(error, self._hub))
         else:
-            self._store.health.down(
-                f"{self._store.explain(error)}. Partitions that are being read are read on"
-            )
+            self._on_store_away(error)
+
+    def _on_store_away(self, error: Exception) -> None:
+        assert self._store is not None
+        self._stats.faults[Fault.STORE.value] += 1
+        self._store.health.down(f"{self._store.explain(error)}. {WAITING}")
 
 
 def _cut(event: EventData) -> HubEvent:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Any
 
+from k8saudit_aks.fault import Fault
 from k8saudit_aks.rejects import Reason
 
-__all__ = ["GAUGES", "Stats"]
-
-#: Counters that go down as well.
-GAUGES = frozenset({"intake_bytes"})
+__all__ = ["Stats"]
 
 
 def _reasons() -> dict[str, int]:
     return {reason.counter: 0 for reason in Reason}
+
+
+def _faults() -> dict[str, int]:
+    return {fault.value: 0 for fault in Fault}
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class Stats:
     dead_letters: int = 0
     dead_letters_lost: int = 0
     intake_bytes: int = 0
+    #: Troubles with Event Hubs and the checkpoint store, retries included, by kind.
+    faults: dict[str, int] = field(default_factory=_faults)
     #: By the counter of a :class:`~k8saudit_aks.rejects.Reason`; each key is there from the start.
     rejected: dict[str, int] = field(default_factory=_reasons)
     #: Records passed over on purpose, by category as a metric's name has it.
@@ -42,8 +47,9 @@ class Stats:
 
     def counters(self) -> dict[str, int]:
         """All of them, by the name of the metric."""
-        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        plain: dict[str, Any] = {item.name: getattr(self, item.name) for item in fields(self)}
         by_reason, by_category = plain.pop("rejected"), plain.pop("skipped")
+        faults = {f"faults_{name}": count for name, count in plain.pop("faults").items()}
         # A copy: the source thread may meet a new category meanwhile.
         skipped = {f"records_skipped_{name}": count for name, count in dict(by_category).items()}
-        return plain | by_reason | skipped
+        return {**plain, **faults, **by_reason, **skipped}

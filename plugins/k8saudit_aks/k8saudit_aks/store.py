@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from k8saudit_aks.progress import Position
     from k8saudit_aks.settings import HubSettings
 
-__all__ = ["Group", "Store", "checkpoint", "open_store"]
+__all__ = ["WAITING", "Group", "Store", "checkpoint", "open_store"]
+
+#: What it means for the stream that a store is away; one sentence, so that it is logged once.
+WAITING = "Events flow on; checkpoints wait"
 
 
 class Group(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from typing import TYPE_CHECKING
 
 from falcopy_sdk import Batch
@@ -14,6 +15,7 @@ from k8saudit_aks.client import HubClient
 from k8saudit_aks.deadletters import open_sinks
 from k8saudit_aks.intake import Intake
 from k8saudit_aks.log import ClientLog, StateLog, log
+from k8saudit_aks.ownership import Claims
 from k8saudit_aks.receiver import Receiver
 from k8saudit_aks.rejects import HubPlace
 from k8saudit_aks.store import Group, open_store
@@ -68,8 +70,29 @@ class LiveStream:
         self._partitions: dict[str, Partition] = {}
         self._positions: StartingPositions = {}
         self._checkpointer: Checkpointer | None = None
-        self._health = StateLog(f"Event Hubs {hub.namespace}: receiving from {hub.hub} again")
+        #: Whether every partition that is ours shows signs of life.
+        self.receiving = False
+        self._health = StateLog(
+            f"Event Hubs {hub.namespace}: receiving from {hub.hub} again", timing.settle
+        )
         self._said: set[str] = set()
+        self._store: Store | None = None
+        self._queued = 0
+
+    @property
+    def partitions(self) -> list[Partition]:
+        """What is known of each partition, ours or not."""
+        return list(self._partitions.values())
+
+    @property
+    def queued(self) -> int:
+        """Event Hubs events that wait for the host."""
+        return self._queued
+
+    @property
+    def store_works(self) -> bool | None:
+        """Whether the checkpoint store does; None without one."""
+        return not self._store.health.trouble if self._store else None
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Batches for the host, for ever.
@@ -81,6 +104,7 @@ class LiveStream:
         try:
             while True:
                 arrival = await self._next_arrival(keeper)
+                self._queued -= len(arrival[1])
                 for events, partition, last in self._assemble(*arrival):
                     if self._rate_limit and events:
                         await self._rate_limit.take(len(events))
@@ -122,6 +146,7 @@ class LiveStream:
     async def _take(self, partition: Partition, events: list[HubEvent]) -> None:
         size = sum(len(event.body or b"") for event in events)
         await self._intake.put((partition, events), size)
+        self._queued += len(events)
         self._stats.intake_bytes = self._intake.bytes
 
     async def _keep_receiving(self) -> None:
@@ -135,7 +160,7 @@ class LiveStream:
                     await stack.enter_async_context(
                         self._dead_letters.deliver(sinks, self._timing.close)
                     )
-                store = open_store(self._hub, credential)
+                store = self._store = open_store(self._hub, credential)
                 if store:
                     await stack.enter_async_context(store)
                     await self._reach_store(store)
@@ -207,12 +232,14 @@ class LiveStream:
         def receiving() -> None:
             nonlocal pause
             pause = self._timing.first_pause
+            self.receiving = True
             self._health.up()
 
-        async def before_close() -> None:
+        async def flush() -> None:
             if self._checkpointer:
                 await self._checkpointer.flush(self._timing.close)
 
+        claims = Claims()
         while True:
             try:
                 self._positions = await client.look_up(self._positions, self._timing.look_up)
@@ -225,12 +252,18 @@ class LiveStream:
                     self._take,
                     client_log,
                     self._stats,
+                    claims,
+                    flush,
                 )
-                await receiver.run(self._positions, self._say, receiving, before_close)
+                await receiver.run(self._positions, self._say, receiving)
             except Unavailable as trouble:
                 self._health.down(f"{trouble}. Trying again")
+                self._stats.faults[trouble.fault.value] += 1
                 self._stats.reconnects += 1
-            await asyncio.sleep(pause)
+            finally:
+                self.receiving = False
+            # Readers that lost the service at one moment should not come back at one.
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             pause = min(2 * pause, self._timing.last_pause)
 
     def _say(self, sentence: str) -> None:

@@ -16,6 +16,11 @@ class Timing:
     beat: float = 5.0
     #: After which a partition without a call counts as silent.
     silent: float = 20.0
+    #: After which a partition without an event is compared with what Event Hubs has of it: a
+    #: connection can look well and bring nothing.
+    idle: float = 60.0
+    #: Without new trouble after a relapse, until it counts as over.
+    settle: float = 60.0
     #: Between two rounds of sharing out partitions among readers with the same store.
     balancing: float = 10.0
     #: After which a partition of a reader that was not heard of may be taken.

@@ -8,12 +8,23 @@ from typing import TYPE_CHECKING
 
 from azure.eventhub.exceptions import AuthenticationError, EventHubError
 
+from k8saudit_aks.fault import Fault, Trouble
 from k8saudit_aks.log import redact
 
 if TYPE_CHECKING:
     from k8saudit_aks.settings import HubSettings
 
-__all__ = ["REQUEST_ERRORS", "Unavailable", "diagnose", "explain", "explain_link", "silence"]
+__all__ = [
+    "REQUEST_ERRORS",
+    "Unavailable",
+    "diagnose",
+    "explain",
+    "explain_link",
+    "moved",
+    "refusal",
+    "silence",
+    "standstill",
+]
 
 #: Seconds to wait for a plain TCP connection when looking for the cause of an error.
 _TCP_TIMEOUT = 5.0
@@ -22,9 +33,13 @@ _TCP_TIMEOUT = 5.0
 class Unavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
     """Event Hubs cannot be read now; the text is for the user. Trying again may help."""
 
+    def __init__(self, trouble: Trouble) -> None:
+        super().__init__(trouble.text)
+        self.fault = trouble.fault
 
-async def diagnose(error: BaseException, hub: HubSettings) -> str:
-    """A sentence on why a request to Event Hubs failed, after a look at the network.
+
+async def diagnose(error: BaseException, hub: HubSettings) -> Trouble:
+    """Why a request to Event Hubs failed, after a look at the network.
 
     The client wraps whatever goes wrong while connecting into one class, so name resolution and
     TCP are tried once more by themselves.
@@ -37,77 +52,115 @@ async def diagnose(error: BaseException, hub: HubSettings) -> str:
     return explain(error, hub)
 
 
-def explain(error: BaseException, hub: HubSettings) -> str:
-    """A sentence on an error that the client reported."""
+def explain(error: BaseException, hub: HubSettings) -> Trouble:
+    """What an error that the client reported means."""
     where = f"Event Hubs {hub.namespace}"
     text = redact(str(error)).strip().splitlines()
     first = text[0] if text else type(error).__name__
     if _refused(error):
-        return f"{where} refused {hub.advice}"
+        return Trouble(Fault.REFUSED, f"{where} refused {hub.advice}")
+    if "server-busy" in str(error):
+        return Trouble(Fault.THROTTLED, f"{where} is throttling; add throughput units")
     if "not-found" in first or "404" in first:
-        return f"{where} has no event hub {hub.hub}; check event_hub_name"
+        return Trouble(Fault.NO_HUB, f"{where} has no event hub {hub.hub}; check event_hub_name")
     if "CERTIFICATE_VERIFY_FAILED" in first:
-        return (
+        return Trouble(
+            Fault.UNTRUSTED,
             f"{where} has a certificate that is not trusted ({first}); if a proxy replaced it, "
-            "name a file with its authority in ca_file"
+            "name a file with its authority in ca_file",
         )
     if isinstance(error, TimeoutError):
-        return f"{where} did not answer in time; check network and firewall"
-    return f"{where}: {first}"
+        return Trouble(Fault.TIMEOUT, f"{where} did not answer in time; check network and firewall")
+    return Trouble(Fault.OTHER, f"{where}: {first}")
 
 
-def explain_link(error: BaseException, hub: HubSettings) -> str:
-    """A sentence on an error of one partition's receive link."""
+def explain_link(error: BaseException, hub: HubSettings) -> Trouble:
+    """What an error of one partition's receive link means."""
     where = f"Event Hubs {hub.namespace}"
     text = redact(str(error))
     if "not-found" in text:
-        return (
+        return Trouble(
+            Fault.NO_GROUP,
             f"{where} has no consumer group {hub.consumer_group} for {hub.hub}; create it, or "
-            "correct consumer_group"
+            "correct consumer_group",
         )
     if "link:stolen" in text:
-        return (
+        return Trouble(
+            Fault.STOLEN,
             f"{where}: another reader of consumer group {hub.consumer_group} took the partition; "
             "stop the other reader, share one checkpoint container with it, or use another "
-            "consumer_group"
+            "consumer_group",
         )
-    if "server-busy" in text:
-        return f"{where} is throttling; add throughput units"
     return explain(error, hub)
 
 
-def silence(partitions: list[str], hub: HubSettings, client_said: str) -> str:
-    """A sentence for partitions from which nothing comes although the hub itself answers."""
-    which = f"partition{'s' if len(partitions) > 1 else ''} {', '.join(partitions)}"
+def silence(partitions: list[str], hub: HubSettings, client_said: str) -> Trouble:
+    """Nothing comes from partitions, although the hub itself answers."""
     detail = f" (the client said: {client_said})" if client_said else ""
-    return (
-        f"Event Hubs {hub.namespace}: not receiving from {which} of {hub.hub}; check that consumer "
-        f"group {hub.consumer_group} exists and that no more than 5 readers use it{detail}"
+    return Trouble(
+        Fault.SILENT,
+        f"Event Hubs {hub.namespace}: not receiving from {_named(partitions)} of {hub.hub}; check "
+        f"that consumer group {hub.consumer_group} exists and that no more than 5 readers use it"
+        f"{detail}",
     )
+
+
+def refusal(partitions: list[str], hub: HubSettings) -> Trouble:
+    """The service turns receive links down; the client does not tell why."""
+    return Trouble(
+        Fault.NO_GROUP,
+        f"Event Hubs {hub.namespace} refuses to let us read {_named(partitions)} of {hub.hub}; "
+        f"check that consumer group {hub.consumer_group} exists and that no more than 5 readers "
+        "use it",
+    )
+
+
+def standstill(partition: str, hub: HubSettings) -> Trouble:
+    """The hub has newer events of a partition than its link brings."""
+    return Trouble(
+        Fault.SILENT,
+        f"Event Hubs {hub.namespace}: the connection for partition {partition} of {hub.hub} looks "
+        "well and brings nothing, though there are events; making a new one",
+    )
+
+
+def moved(partition: str, hub: HubSettings) -> Trouble:
+    """Another reader claimed a partition in the checkpoint store."""
+    return Trouble(
+        Fault.MOVED,
+        f"partition {partition} of {hub.hub} moved to another reader that shares the checkpoint "
+        "store",
+    )
+
+
+def _named(partitions: list[str]) -> str:
+    return f"partition{'s' if len(partitions) > 1 else ''} {', '.join(partitions)}"
 
 
 def _refused(error: BaseException) -> bool:
     return isinstance(error, AuthenticationError) and "timeout" not in str(error).lower()
 
 
-async def _unreachable(host: str, port: int, key: str) -> str | None:
+async def _unreachable(host: str, port: int, key: str) -> Trouble | None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(_TCP_TIMEOUT):
             await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, TimeoutError, UnicodeError) as error:
-        return (
+        return Trouble(
+            Fault.UNRESOLVED,
             f"Event Hubs: the name {host} does not resolve ({error}); check {key} and this "
-            "machine's DNS"
+            "machine's DNS",
         )
     try:
         async with asyncio.timeout(_TCP_TIMEOUT):
             _, writer = await asyncio.open_connection(host, port)
     except (OSError, TimeoutError) as error:
         reason = str(error) or f"no answer within {_TCP_TIMEOUT:g} s"
-        return (
+        return Trouble(
+            Fault.UNREACHABLE,
             f"Event Hubs {host} port {port} cannot be reached ({reason}); check network and "
-            "firewall"
+            "firewall",
         )
     writer.close()
     return None

@@ -216,7 +216,7 @@ def test_metrics_count_what_was_passed_over(library: Library, samples: Any, tmp_
     with library.init() as plugin, plugin.open(file.as_uri()) as instance:
         assert len(list(instance.events())) == len(samples.expected)
         metrics = {metric.name: metric.value for metric in plugin.metrics()}
-    assert metrics["events"] == len(samples.expected)
-    assert metrics["bodies"] == len(samples.bodies) + len(samples.passed_over)
-    assert metrics["bad_bodies"] == 2
-    assert metrics["records_skipped"] == 7
+    assert metrics["n_events"] == len(samples.expected)
+    assert metrics["n_bodies"] == len(samples.bodies) + len(samples.passed_over)
+    assert metrics["n_bad_bodies"] == 2
+    assert metrics["n_records_skipped"] == 7

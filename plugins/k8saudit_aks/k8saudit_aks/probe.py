@@ -1,0 +1,97 @@
+"""A look at what Event Hubs has of partitions from which nothing comes.
+
+A peer that froze, or a link that the service forgot, looks well to the client for as long as TCP
+does. Whether a quiet partition is quiet only Event Hubs itself can tell.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from k8saudit_aks import trouble
+from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from k8saudit_aks.client import HubClient
+    from k8saudit_aks.progress import Partition
+    from k8saudit_aks.settings import HubSettings
+    from k8saudit_aks.timing import Timing
+
+__all__ = ["Probe"]
+
+#: Partitions asked for at a time; each answer is a connection of its own, and a namespace answers
+#: at most 50 a second ("Event Hubs quotas", Microsoft Learn).
+_AT_ONCE = 8
+
+
+class Probe:
+    """Compares partitions without events with what Event Hubs has of them."""
+
+    def __init__(
+        self,
+        hub: HubSettings,
+        client: HubClient,
+        timing: Timing,
+        partitions: Mapping[str, Partition],
+    ) -> None:
+        self._hub, self._client, self._timing = hub, client, timing
+        self._partitions = partitions
+        #: By partition, when it was asked for last.
+        self._asked: dict[str, float] = {}
+        #: By partition, what must have come soon: sequence number, and when that was found.
+        self._expected: dict[str, tuple[int, float]] = {}
+
+    async def look(self, ours: list[Partition]) -> None:
+        """Ask for those that have been quiet for long.
+
+        Raises:
+            Unavailable: Event Hubs does not answer, or has had events for a while that did not
+                come.
+        """
+        now = time.monotonic()
+        for partition in ours:
+            number, found = self._expected.get(partition.id, (-1, now))
+            if _reached(partition) >= number or partition.waiting:
+                self._expected.pop(partition.id, None)
+            elif now - found > 2 * self._timing.beat:
+                raise Unavailable(trouble.standstill(partition.id, self._hub))
+        quiet = sorted(
+            (self._since(partition), partition.id)
+            for partition in ours
+            if not partition.waiting and now - self._since(partition) > self._timing.idle
+        )
+        if quiet:
+            await self._ask([partition_id for _, partition_id in quiet[:_AT_ONCE]])
+
+    def _since(self, partition: Partition) -> float:
+        return max(partition.arrived, self._asked.get(partition.id, 0.0))
+
+    async def _ask(self, ids: list[str]) -> None:
+        client = self._client.consumer(retry_total=0)
+        try:
+            async with asyncio.timeout(self._timing.look_up):
+                answers = await asyncio.gather(*(client.get_partition_properties(i) for i in ids))
+        except REQUEST_ERRORS as error:
+            raise Unavailable(await trouble.diagnose(error, self._hub)) from error
+        finally:
+            await self._client.close(client)
+        now = time.monotonic()
+        for answer in answers:
+            partition = self._partitions[answer["id"]]
+            self._asked[partition.id] = now
+            if answer["is_empty"]:
+                continue
+            newest: int = answer["last_enqueued_sequence_number"]
+            partition.knows_newest(newest, answer["last_enqueued_time_utc"])
+            # Before its first event a partition may lie beyond the starting position.
+            if 0 <= _reached(partition) < newest:
+                self._expected[partition.id] = newest, now
+
+
+def _reached(partition: Partition) -> int:
+    at = partition.reached
+    return at.sequence_number if at else -1
