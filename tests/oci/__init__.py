@@ -1,0 +1,1 @@
+"""Packages and registries; the programs they run."""

@@ -1,0 +1,152 @@
+"""Pulling: what comes is checked before any of it is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Falcopy
+from .proxy import Fault, Proxy
+from .registries import Running
+
+
+@pytest.fixture
+def reference(falcopy: Falcopy, packaged: Path, registry: Running, repository: str) -> str:
+    """The repository, with pydemo 0.1.0 in it."""
+    assert falcopy("push", packaged, f"{registry.host}/{repository}").returncode == 0
+    return repository
+
+
+def test_it_gives_the_library_of_the_platform(
+    falcopy: Falcopy, registry: Running, reference: str, plugin: Path, arm_plugin: Path,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    for platform, source in (("linux/amd64", plugin), ("linux/arm64", arm_plugin)):
+        folder = tmp_path / platform.replace("/", "-")
+        done = falcopy(
+            *("pull", f"{registry.host}/{reference}:0.1", "--platform", platform, "-o", folder)
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(folder / "libpydemo.so")
+        assert (folder / "libpydemo.so").read_bytes() == source.read_bytes()
+        assert os.access(folder / "libpydemo.so", os.X_OK)
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [
+        ("darwin/arm64", "there are linux/amd64, linux/arm64"),
+        ("linux/x86_64", "wrong format"),
+        ("linux-amd64", "needs to be in OS/ARCH"),
+    ],
+)
+def test_a_platform_that_is_not_there_is_answered_with_those_that_are(
+    falcopy: Falcopy, registry: Running, reference: str, platform: str, words: str
+) -> None:
+    done = falcopy("pull", f"{registry.host}/{reference}", "--platform", platform)
+    assert done.returncode in (2, 6)
+    assert words in done.stderr
+
+
+def test_a_tag_that_is_not_there_is_answered_with_those_that_are(
+    falcopy: Falcopy, registry: Running, reference: str
+) -> None:
+    done = falcopy("pull", f"{registry.host}/{reference}:9.9.9")
+    assert done.returncode == 6
+    assert "not found; there are " in done.stderr
+    assert "0.1.0" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "tamper", "words"),
+    [
+        ("/blobs/", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "tampered with or damaged"),
+        ("/blobs/", lambda data: data + b"more", "were announced"),
+        ("/manifests/sha256", lambda data: data.replace(b"pydemo", b"pydemx"), "instead of"),
+        ("/manifests/0.1.0", lambda data: data.replace(b"amd64", b"arm65"), "instead of"),
+    ],
+)
+def test_contents_that_were_changed_on_the_way_are_not_kept(
+    falcopy: Falcopy, proxy: Proxy, reference: str, tmp_path: Path, path: str, tamper, words: str
+) -> None:
+    proxy.faults = [Fault("GET", path, tamper=tamper, times=99)]
+    done = falcopy("pull", f"{proxy.host}/{reference}:0.1.0", "-o", tmp_path / "out")
+    assert done.returncode == 6
+    assert words in done.stderr
+    assert not list((tmp_path / "out").glob("*"))
+    proxy.faults.clear()
+    assert falcopy("pull", f"{proxy.host}/{reference}:0.1.0", "-o", tmp_path).returncode == 0
+
+
+def test_a_broken_connection_is_gone_on_from_where_it_broke(
+    falcopy: Falcopy, big_layout: Path, proxy: Proxy, registry: Running, repository: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    assert falcopy("push", big_layout, f"{registry.host}/{repository}").returncode == 0
+    proxy.faults = [Fault("GET", "/blobs/", times=0)]
+    index, _ = registry.manifest(repository, "latest")
+    manifest, _ = registry.manifest(repository, index["manifests"][0]["digest"])
+    digest = manifest["layers"][0]["digest"]
+    proxy.faults = [Fault("GET", f"/blobs/{digest}", cut_response=7_000_000)]
+    done = falcopy("pull", f"{proxy.host}/{repository}", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert proxy.count("GET", f"/blobs/{digest}") == 2
+    assert (tmp_path / "out" / "libpydemo.so").stat().st_size > 12_000_000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(
+    falcopy: Falcopy, big_layout: Path, registry: Running, repository: str, tmp_path: Path
+) -> None:
+    assert falcopy("push", big_layout, f"{registry.host}/{repository}").returncode == 0
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = f"""
+        mount -t tmpfs -o size=4m tmpfs {disk}
+        {sys.executable} -m falcopy_sdk pull {registry.host}/{repository} -o {disk} || code=$?
+        ls -A {disk}
+        exit $code
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "cannot be written (No space left on device); make room" in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_a_loaded_file_is_replaced_not_rewritten(
+    falcopy: Falcopy, registry: Running, reference: str, tmp_path: Path
+) -> None:
+    there = tmp_path / "libpydemo.so"
+    there.write_bytes(b"loaded by a host")
+    with there.open("rb") as mapped:
+        assert falcopy("pull", f"{registry.host}/{reference}", "-o", tmp_path).returncode == 0
+        assert mapped.read() == b"loaded by a host"
+
+
+def test_a_layout_gets_every_platform_and_pushes_as_it_was(
+    falcopy: Falcopy, registry: Running, reference: str, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    done = falcopy("pull", f"{registry.host}/{reference}:0.1.0", "--layout", copy, "--json")
+    assert done.returncode == 0, done.stderr
+    done = falcopy("push", copy, f"{registry.host}/{reference}/again", "--json")
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout)["digest"]
+    assert again == registry.manifest(reference, "0.1.0")[1]
+    assert registry.manifest(f"{reference}/again", "latest")[1] == again
+
+
+@pytest.mark.parametrize("text", ["acme", "acme:0.1.0", "https://ghcr.io/a/b", "ghcr.io/A/b"])
+def test_a_reference_that_is_none_is_a_usage_error(falcopy: Falcopy, text: str) -> None:
+    done = falcopy("pull", text)
+    assert done.returncode == 2
+    assert text in done.stderr
