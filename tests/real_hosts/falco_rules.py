@@ -77,7 +77,9 @@ class Rules:
                 return f"({self._expanded(self.macros[token])})"
             return ", ".join(self._items(token)) if token in self.lists else token
 
-        return _TOKEN.sub(put_in, condition)
+        # A list without items leaves nothing between its commas.
+        put_together = re.sub(r",\s*(?=[,)])", "", _TOKEN.sub(put_in, condition))
+        return re.sub(r"\(\s*,", "(", put_together)
 
     def _items(self, name: str) -> list[str]:
         items = []
