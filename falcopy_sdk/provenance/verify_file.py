@@ -96,7 +96,8 @@ def check_plugin(report: Report, plugin: PluginFile, where: str) -> None:
             "host will refuse it",
             _AGAIN,
         )
-    elif not plugin.ends_with_payload():
+        return
+    if not plugin.ends_with_payload():
         report.fail(f"payload{suffix}", "there are bytes behind the payload", _AGAIN)
     else:
         report.ok(f"payload{suffix}", f"SHA-256 {sha256}")
