@@ -10,6 +10,7 @@ from azure.eventhub import TransportType
 from azure.eventhub.aio import EventHubConsumerClient
 
 from k8saudit_aks import tls
+from k8saudit_aks.http import proxy_url
 from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable, diagnose
 
 if TYPE_CHECKING:
@@ -110,14 +111,7 @@ def _network(network: Network) -> dict[str, Any]:
     if network.custom_endpoint:
         options["custom_endpoint_address"] = network.custom_endpoint
     if network.proxy:
-        options["http_proxy"] = {
-            # With its scheme: the client hands the address on to aiohttp as it is.
-            "proxy_hostname": f"http://{network.proxy.host}",
-            "proxy_port": network.proxy.port,
-        }
-        if network.proxy.username:
-            options["http_proxy"] |= {
-                "username": network.proxy.username,
-                "password": network.proxy.password,
-            }
+        # The client joins the two and hands them on to aiohttp, which wants a URL.
+        address, _, port = proxy_url(network.proxy).rpartition(":")
+        options["http_proxy"] = {"proxy_hostname": address, "proxy_port": int(port)}
     return options

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,11 +19,20 @@ _SECRET = re.compile(
     r"""\b(SharedAccessKey|AccountKey|SharedAccessSignature|sig)(\s*=\s*)[^;&\s"',)]+""",
     re.IGNORECASE,
 )
+#: The password in a URL, such as a proxy's: RFC 3986 ends it with the last ``@`` before a slash.
+_PASSWORD = re.compile(r"(://[^/\s:@]*:)[^/\s]+@")
+#: Three parts of base64, of which the first two are JSON objects (RFC 7519).
+_JWT = re.compile(r"\beyJ[\w-]+\.eyJ[\w-]+\.[\w-]*")
 
 
 def redact(text: str) -> str:
-    """``text`` without the keys and signatures of Azure connection strings and SAS tokens."""
-    return _SECRET.sub(r"\1\2***", text)
+    """``text`` without what grants access.
+
+    That is: keys and signatures of Azure's connection strings and SAS tokens, passwords in URLs,
+    and JSON web tokens.
+    """
+    text = _SECRET.sub(r"\1\2***", text)
+    return _JWT.sub("***", _PASSWORD.sub(r"\1***@", text))
 
 
 class _Redact(logging.Filter):
@@ -101,6 +110,9 @@ class ClientLog(logging.Handler):
     where the client names the reason.
     """
 
+    #: What the loggers were set to.
+    _before: ClassVar[tuple[bool, int, int]]
+
     def __init__(self) -> None:
         super().__init__(logging.INFO)
         self.last = ""
@@ -120,16 +132,19 @@ class ClientLog(logging.Handler):
     def attached(cls) -> Iterator[ClientLog]:
         """The handler on the logger ``azure``, in place of its usual way up to the root."""
         client, links, handler = logging.getLogger("azure"), logging.getLogger(_LINKS), cls()
-        before = client.propagate, client.level, links.level
+        if not any(isinstance(other, cls) for other in client.handlers):
+            cls._before = client.propagate, client.level, links.level
+            client.propagate = False
+            # At INFO it tells of every request to Blob and every change of a link's state.
+            client.setLevel(logging.WARNING)
+            links.setLevel(logging.INFO)
         client.addHandler(handler)
-        client.propagate = False
-        # At INFO it tells of every request to Blob and every change of a link's state.
-        client.setLevel(logging.WARNING)
-        links.setLevel(logging.INFO)
         try:
             yield handler
         finally:
             client.removeHandler(handler)
-            client.propagate = before[0]
-            client.setLevel(before[1])
-            links.setLevel(before[2])
+            # Several streams may be open in one process; the last one restores.
+            if not any(isinstance(other, cls) for other in client.handlers):
+                client.propagate = cls._before[0]
+                client.setLevel(cls._before[1])
+                links.setLevel(cls._before[2])

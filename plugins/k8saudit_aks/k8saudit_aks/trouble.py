@@ -59,6 +59,12 @@ def explain(error: BaseException, hub: HubSettings) -> Trouble:
     first = text[0] if text else type(error).__name__
     if _refused(error):
         return Trouble(Fault.REFUSED, f"{where} refused {hub.advice}")
+    if hub.network.proxy and "407" in first:
+        return Trouble(
+            Fault.REFUSED,
+            f"the proxy {hub.network.proxy.host} refused us (407); check http_proxy_username and "
+            "http_proxy_password",
+        )
     if "server-busy" in str(error):
         return Trouble(Fault.THROTTLED, f"{where} is throttling; add throughput units")
     if "not-found" in first or "404" in first:
