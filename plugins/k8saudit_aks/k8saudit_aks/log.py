@@ -138,6 +138,7 @@ class ClientLog(logging.Handler):
             # At INFO it tells of every request to Blob and every change of a link's state.
             client.setLevel(logging.WARNING)
             links.setLevel(logging.INFO)
+            logging.getLogger("asyncio").addFilter(_not_left_behind)
         client.addHandler(handler)
         try:
             yield handler
@@ -148,3 +149,12 @@ class ClientLog(logging.Handler):
                 client.propagate = cls._before[0]
                 client.setLevel(cls._before[1])
                 links.setLevel(cls._before[2])
+                logging.getLogger("asyncio").removeFilter(_not_left_behind)
+
+
+def _not_left_behind(record: logging.LogRecord) -> bool:
+    """False for a line that the client causes at each attempt to open a web socket that fails.
+
+    It leaves its aiohttp session behind, without a connection in it, for the garbage collector.
+    """
+    return not record.getMessage().startswith("Unclosed client session")
