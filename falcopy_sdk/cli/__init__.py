@@ -26,6 +26,7 @@ __all__ = ["COMMANDS", "main"]
 #: In the order of the help text; commands of installed packages come after them (hooks.py).
 COMMANDS = (
     "new",
+    "dev",
     "run",
     "fields",
     "build",
@@ -34,6 +35,8 @@ COMMANDS = (
     "sign",
     "verify",
     "check",
+    "bench",
+    "doctor",
     "package",
     "push",
     "pull",

@@ -93,6 +93,11 @@ class Instance:
         if Capability.CAPTURE_LISTENING in self._facts.capabilities:
             self._listen("capture_open")
 
+    @property
+    def handle(self) -> Any:
+        """``ss_instance_t *``, for callers that drive it without this class."""
+        return self._handle
+
     def __enter__(self) -> Self:
         return self
 
