@@ -12,8 +12,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from falcopy_sdk import hooks
 from falcopy_sdk.bundle import (
+    audit,
     bytecode,
     facts,
     image,
@@ -27,10 +30,12 @@ from falcopy_sdk.bundle import (
     requirements,
     sbom,
     sdk,
+    shake,
     stdlib,
     target,
     wheels,
 )
+from falcopy_sdk.bundle.settings import Settings
 from falcopy_sdk.exceptions import BuildError, ProjectError
 
 if TYPE_CHECKING:
@@ -82,6 +87,15 @@ class BuildResult:
 
 
 @dataclass(frozen=True, slots=True)
+class _Checked:
+    """The written file, and what its audit has to say."""
+
+    size: int
+    sha256: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Tree:
     """The assembled folder and what is known about it."""
 
@@ -97,6 +111,7 @@ def build(
     plugin: str | Path = Path(),
     output: Path | None = None,
     *,
+    glibc: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BuildResult:
     """Builds a plugin with the running interpreter and its environment.
@@ -106,6 +121,7 @@ def build(
             current folder.
         output: the file to write; default ``dist/lib<name>.so`` in the current folder. An existing
             one is replaced at once, never written into: a process may have it loaded.
+        glibc: the oldest version that the plugin must run on, ``"2.28"``; None: whatever comes out.
         progress: called at the start of each step with what it does.
 
     Raises:
@@ -153,13 +169,14 @@ def build(
         archive = Path(scratch) / "payload.zip"
         packed = payload.write(root, archive)
         path = (output or Path("dist") / f"lib{tree.facts.name}.so").absolute()
-        size, sha256 = _write(path, loader, archive, packed, tree, private)
+        say("auditing the result")
+        checked = _write(path, loader, archive, packed, tree, private, glibc)
     return BuildResult(
         path=path,
         name=tree.facts.name,
         version=tree.facts.version,
-        size=size,
-        sha256=sha256,
+        size=checked.size,
+        sha256=checked.sha256,
         seconds=time.monotonic() - started,
         glibc_floor=private.glibc_floor,
         python=python.version,
@@ -167,7 +184,7 @@ def build(
         files=packed.files,
         libraries=private.libraries,
         renamed_symbols=private.renamed,
-        notes=tree.notes,
+        notes=(*tree.notes, *checked.notes),
     )
 
 
@@ -190,6 +207,8 @@ def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[st
     bridge = sdk.copy(site)
     say(f"copying the standard library of Python {python.version}")
     stdlib.copy(python, root / "lib" / python.folder)
+    say("taking out what the plugin cannot reach")
+    found = _shake(root, python, chosen, found)
     say("compiling to bytecode")
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
     for added, contents in _contents_of_hooks(chosen.ref).items():
@@ -197,6 +216,30 @@ def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[st
     say("asking the plugin for its static facts")
     answers = facts.ask(root, python, chosen.ref)
     return _Tree(root, answers, bridge, found, source_hash, packages.notes)
+
+
+def _shake(
+    root: Path, python: Interpreter, chosen: Target, packages: tuple[Package, ...]
+) -> tuple[Package, ...]:
+    """Leaves the modules that the plugin can reach; returns the packages that have some left."""
+    site = root / "site-packages"
+    name = chosen.project.name if chosen.project else canonicalize_name(chosen.distribution or "")
+    before = {package.name: _present(package, site) for package in packages}
+    own = next((files for each, files in before.items() if each == name), frozenset())
+    settings = chosen.project.settings if chosen.project else Settings()
+    shake.shake(root, python, chosen.ref, before, own, settings)
+    for info in sorted(site.glob("*.dist-info")):
+        shake.slim_metadata(info)
+    return tuple(p for p in packages if p.name == name or _present(p, site))
+
+
+def _present(package: Package, site: Path) -> frozenset[str]:
+    """The package's files in ``site``, without its metadata."""
+    return frozenset(
+        file
+        for file in package.files
+        if not file.partition("/")[0].endswith(".dist-info") and (site / file).is_file()
+    )
 
 
 def _contents_of_hooks(ref: str) -> dict[str, bytes | Path]:
@@ -231,9 +274,15 @@ def _identity(answers: StaticFacts) -> str:
 
 
 def _write(
-    path: Path, loader: Path, archive: Path, packed: Payload, tree: _Tree, private: Privatized
-) -> tuple[int, str]:
-    """Puts loader and payload together beside ``path`` and moves the whole there."""
+    path: Path,
+    loader: Path,
+    archive: Path,
+    packed: Payload,
+    tree: _Tree,
+    private: Privatized,
+    glibc: str | None,
+) -> _Checked:
+    """Puts loader and payload together beside ``path``, audits it and moves the whole there."""
     filled = image.pack(
         image.Image(
             facts=tree.facts,
@@ -260,12 +309,25 @@ def _write(
             file.write(filled)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        notes = _audit(partial, tree.root, path.name, glibc)
         size = partial.stat().st_size
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise _unwritable(path, error) from error
-    return size, sha256
+    finally:
+        partial.unlink(missing_ok=True)
+    return _Checked(size, sha256, notes)
+
+
+def _audit(built: Path, root: Path, name: str, glibc: str | None) -> tuple[str, ...]:
+    """Refuses what would harm a host; a missing licence is the author's to judge, a note."""
+    found = audit.audit_unpacked(built, root, name, glibc=glibc).findings
+    notes = tuple(str(f).removesuffix(".") for f in found if f.code == "no-licence")
+    harmful = [f for f in found if f.code != "no-licence"]
+    if harmful:
+        lines = "\n".join(f"  {finding}" for finding in harmful)
+        raise BuildError(f"the audit of {name} has {len(harmful)} findings:\n{lines}")
+    return notes
 
 
 def _unwritable(path: Path, error: OSError) -> BuildError:

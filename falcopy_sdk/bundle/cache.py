@@ -1,43 +1,80 @@
-"""Results of build steps, kept for the user's next build, named by the hash of their inputs."""
+"""Results of build steps, kept for the user's next build, named by the hash of their inputs.
+
+Everything lies in ``$XDG_CACHE_HOME/falcopy`` (XDG Base Directory Specification). It may be emptied
+at any time; where it cannot be written to, a build does all its work itself.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
+import hashlib
 import logging
 import os
+import shutil
 import tempfile
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["Store"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Folders", "Store", "digest", "own_code", "tidy"]
 
 _log = logging.getLogger(__name__)
 
+#: Of each kind of folders, as many as were used last stay.
+_KEPT_FOLDERS: Final = 12
+_DAY: Final = 24 * 3600.0
+#: Small files unused for so long go; a look at all of them is worth its time once a day.
+_UNUSED_DAYS: Final = 30
+_PARTIAL: Final = ".partial-"
+
+
+def _home() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
+    return home / "falcopy"
+
+
+def digest(*parts: object) -> str:
+    """A key: sha256 in hex of what the parts say; no two lists of parts give the same."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else str(part).encode()
+        hashed.update(b"%d:" % len(data) + data)
+    return hashed.hexdigest()
+
+
+def own_code(*names: str) -> str:
+    """Hash of modules of this package: what other code has made is not taken."""
+    folder = Path(__file__).parent
+    return digest(*((folder / f"{name}.py").read_bytes() for name in names))
+
 
 class Store:
-    """Small files in ``$XDG_CACHE_HOME/falcopy/<kind>`` (XDG Base Directory Specification).
-
-    A cache may be emptied at any time; a folder that cannot be written to is no error.
-    """
+    """Small files."""
 
     def __init__(self, kind: str) -> None:
-        base = os.environ.get("XDG_CACHE_HOME", "")
-        home = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
-        self._folder: Path | None = home / "falcopy" / kind
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            self._give_up(error)
+        self._folder = _made(_home() / kind)
 
     def get(self, key: str) -> bytes | None:
         """What was stored under the key, or None."""
         if self._folder is None:
             return None
+        path = self._folder / key[:2] / key
         try:
-            return (self._folder / key[:2] / key).read_bytes()
+            data = path.read_bytes()
+            if path.stat().st_mtime < time.time() - _DAY:
+                os.utime(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._give_up(error)
             return None
+        return data
 
     def put(self, key: str, data: bytes) -> None:
         """Stores data whole or not at all: another build may look at the same time."""
@@ -55,3 +92,128 @@ class Store:
     def _give_up(self, error: OSError) -> None:
         _log.debug("no build cache in %s: %s", self._folder, error)
         self._folder = None
+
+
+class Folders:
+    """Folders, never changed once they are there. A lock keeps one that is in use from going."""
+
+    def __init__(self, kind: str) -> None:
+        self._folder = _made(_home() / kind)
+
+    @contextlib.contextmanager
+    def get(self, key: str, make: Callable[[Path], None]) -> Iterator[Path]:
+        """The folder of that key, made if there is none; it stays as long as the context.
+
+        Args:
+            key: hash of all that ``make`` depends on.
+            make: fills an empty folder. Its errors pass, and leave nothing behind.
+        """
+        if self._folder is None:
+            with tempfile.TemporaryDirectory(prefix="falcopy-") as scratch:
+                make(Path(scratch))
+                yield Path(scratch)
+            return
+        target = self._folder / key
+        while (held := _hold(target)) is None:
+            partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._folder))
+            own = _hold(partial)
+            try:
+                make(partial)
+                _rename(partial, target)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+                if own is not None:
+                    os.close(own)
+            self._tidy(key)
+        try:
+            os.utime(target)
+            yield target
+        finally:
+            os.close(held)
+
+    def has(self, key: str) -> bool:
+        """Whether that folder is there, for the moment."""
+        return self._folder is not None and (self._folder / key).is_dir()
+
+    def _tidy(self, used: str) -> None:
+        if self._folder is None:
+            return
+        entries = [path for path in self._folder.iterdir() if path.name != used]
+        entries.sort(key=_last_used, reverse=True)
+        whole = [path for path in entries if not path.name.startswith(_PARTIAL)]
+        for path in [*whole[_KEPT_FOLDERS - 1 :], *(p for p in entries if p not in whole)]:
+            _remove_unused(path)
+
+
+def tidy() -> None:
+    """Removes small files that no build has used for a month; looks at most once a day."""
+    stamp = _home() / "tidied"
+    if time.time() - _last_used(stamp) < _DAY:
+        return
+    try:
+        stamp.touch()
+    except OSError as error:
+        _log.debug("no build cache: %s", error)
+        return
+    oldest = time.time() - _UNUSED_DAYS * _DAY
+    for path in _home().glob("*/??/*"):
+        with contextlib.suppress(OSError):  # gone already, by another build's hand
+            if path.is_file() and path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+def _made(folder: Path) -> Path | None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        _log.debug("no build cache in %s: %s", folder, error)
+        return None
+    return folder if os.access(folder, os.W_OK) else None
+
+
+def _rename(partial: Path, target: Path) -> None:
+    try:
+        partial.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:  # then another build was faster
+            raise
+
+
+def _hold(folder: Path) -> int | None:
+    """A shared lock on the folder; None: it is not there (any more)."""
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    fcntl.flock(held, fcntl.LOCK_SH)
+    try:
+        if os.path.samestat(os.fstat(held), folder.stat()):
+            return held
+    except OSError:
+        pass
+    os.close(held)
+    return None
+
+
+def _last_used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _remove_unused(folder: Path) -> None:
+    try:
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Under a name that nobody asks for: never half of a folder under its own.
+        aside = folder.with_name(f"{_PARTIAL}gone-{os.getpid()}-{time.monotonic_ns()}")
+        folder.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
+    except OSError as error:
+        _log.debug("%s stays: %s", folder, error)
+    finally:
+        os.close(held)

@@ -23,6 +23,7 @@ __all__ = [
     "DynamicSymbol",
     "SharedLibrary",
     "glibc_floor",
+    "glibc_version",
     "is_elf",
     "is_loadable",
     "read",
@@ -73,6 +74,8 @@ class DynamicSymbol:
     weak: bool
     #: For an undefined symbol with a version: the SONAME that must provide it.
     provider: str | None
+    #: For an undefined symbol: the version that it needs, ``"GLIBC_2.34"``.
+    version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,14 +159,14 @@ def _read(path: Path, elf: ELFFile) -> SharedLibrary:
             if tag.entry.d_tag in tags:
                 name = tag.entry.d_tag
                 tags[name].append(getattr(tag, name.removeprefix("DT_").lower()))
-    providers: dict[int, str] = {}
+    providers: dict[int, tuple[str, str]] = {}
     needs: list[tuple[str, str]] = []
     section = elf.get_section_by_name(".gnu.version_r")
     if isinstance(section, GNUVerNeedSection):
         for need, versions in section.iter_versions():
             provider = str(need.name)
             for version in versions:
-                providers[version["vna_other"] & _VERSION_INDEX] = provider
+                providers[version["vna_other"] & _VERSION_INDEX] = provider, version.name
                 needs.append((provider, version.name))
     return SharedLibrary(
         path=path,
@@ -180,7 +183,7 @@ def _paths(values: list[str]) -> tuple[str, ...]:
     return tuple(part for value in values for part in value.split(":") if part)
 
 
-def _symbols(elf: ELFFile, providers: dict[int, str]) -> tuple[DynamicSymbol, ...]:
+def _symbols(elf: ELFFile, providers: dict[int, tuple[str, str]]) -> tuple[DynamicSymbol, ...]:
     """Decodes .dynsym at once: pyelftools takes a second for a libcrypto, entry by entry."""
     table = elf.get_section_by_name(".dynsym")
     if table is None:
@@ -195,12 +198,14 @@ def _symbols(elf: ELFFile, providers: dict[int, str]) -> tuple[DynamicSymbol, ..
         if info >> 4 == _STB_LOCAL or not name_at:
             continue
         defined = section != 0
+        needed = None if defined else providers.get(version & _VERSION_INDEX)
         found.append(
             DynamicSymbol(
                 name=names[name_at : names.index(b"\0", name_at)].decode(),
                 defined=defined,
                 weak=info >> 4 == _STB_WEAK,
-                provider=None if defined else providers.get(version & _VERSION_INDEX),
+                provider=needed[0] if needed else None,
+                version=needed[1] if needed else None,
             )
         )
     return tuple(found)
@@ -208,13 +213,16 @@ def _symbols(elf: ELFFile, providers: dict[int, str]) -> tuple[DynamicSymbol, ..
 
 def glibc_floor(libraries: list[SharedLibrary]) -> str:
     """The oldest glibc on which all of these can be loaded, as ``"2.36"``; ``"2.0"`` for none."""
-    newest = (2, 0)
-    for library in libraries:
-        for provider, version in library.version_needs:
-            if provider not in GLIBC_LIBRARIES:
-                continue
-            if version == _RELR_VERSION[0]:
-                newest = max(newest, _RELR_VERSION[1])
-            elif match := _GLIBC_VERSION.fullmatch(version):
-                newest = max(newest, (int(match[1]), int(match[2])))
+    needs = [need for library in libraries for need in library.version_needs]
+    newest = max((v for need in needs if (v := glibc_version(*need))), default=(2, 0))
     return f"{newest[0]}.{newest[1]}"
+
+
+def glibc_version(provider: str, version: str) -> tuple[int, int] | None:
+    """The glibc that first had a version name, ``(2, 34)``; None: it is none of glibc's."""
+    if provider not in GLIBC_LIBRARIES:
+        return None
+    if version == _RELR_VERSION[0]:
+        return _RELR_VERSION[1]
+    match = _GLIBC_VERSION.fullmatch(version)
+    return (int(match[1]), int(match[2])) if match else None

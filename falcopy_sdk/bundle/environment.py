@@ -75,9 +75,13 @@ def copy_distribution(dist: metadata.Distribution, site: Path) -> None:
         if ".." in record.parts or "__pycache__" in record.parts or record.suffix == ".pth":
             continue
         source = Path(str(record.locate()))
-        if record.hash is None:
-            continue
         data = source.read_bytes() if source.is_file() else b""
+        if record.hash is None:
+            # RECORD cannot have its own; it tells which files belong to the distribution.
+            if record.name == "RECORD" and record.parts[0].endswith(".dist-info"):
+                (site / record.parts[0]).mkdir(parents=True, exist_ok=True)
+                (site / record).write_bytes(data)
+            continue
         digest = hashlib.new(record.hash.mode, data).digest()
         if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != record.hash.value:
             raise ToolchainError(

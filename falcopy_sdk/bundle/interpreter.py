@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import platform
 import sys
 import sysconfig
@@ -24,6 +25,7 @@ class Interpreter:
         dynload: folder of its extension modules; absent when all are built in.
         libpython: the shared library.
         machine: ``"x86_64"`` or ``"aarch64"``.
+        suffixes: of its extension modules, in the order in which it looks for them.
     """
 
     executable: Path
@@ -32,12 +34,18 @@ class Interpreter:
     dynload: Path
     libpython: Path
     machine: str
+    suffixes: tuple[str, ...]
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """Major and minor version: bytecode and extension modules fit any of the same."""
+        major, minor, *_ = self.version.split(".")
+        return int(major), int(minor)
 
     @property
     def folder(self) -> str:
         """Name of the standard library's folder in a bundle, ``"python3.11"``."""
-        major, minor, *_ = self.version.split(".")
-        return f"python{major}.{minor}"
+        return "python{}.{}".format(*self.minor)
 
 
 def running() -> Interpreter:
@@ -63,6 +71,7 @@ def running() -> Interpreter:
         / "lib-dynload",
         libpython=_libpython(),
         machine=machine,
+        suffixes=tuple(importlib.machinery.EXTENSION_SUFFIXES),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 import tempfile
@@ -13,9 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from falcopy_sdk.bundle import installer
+from falcopy_sdk.bundle.settings import Settings, read_settings
 from falcopy_sdk.exceptions import ProjectError
 from falcopy_sdk.hooks import GROUP
 
@@ -31,12 +34,14 @@ class Project:
         name: normalised (PEP 503).
         plugins: entry points of the group ``falcopy``.
         dependencies: None when the build backend computes them (``dynamic``).
+        settings: its ``[tool.falcopy]``.
     """
 
     folder: Path
     name: str
     plugins: dict[str, str]
     dependencies: tuple[Requirement, ...] | None
+    settings: Settings
 
     def plugin_ref(self) -> str:
         """``module:Class`` of the project's one plugin.
@@ -76,13 +81,29 @@ def read_project(folder: Path) -> Project:
     table = document.get("project")
     if not isinstance(table, dict) or not isinstance(table.get("name"), str):
         raise ProjectError(f'{path}: has no name. Add a table [project] with name = "…".')
+    _check_python(path, table.get("requires-python"))
     plugins = table.get("entry-points", {}).get(GROUP, {})
     return Project(
         folder=folder.resolve(),
         name=canonicalize_name(table["name"]),
         plugins={str(key): str(value) for key, value in plugins.items()},
         dependencies=_dependencies(path, table),
+        settings=read_settings(document, path),
     )
+
+
+def _check_python(path: Path, wanted: object) -> None:
+    version = platform.python_version()
+    try:
+        fits = wanted is None or SpecifierSet(str(wanted)).contains(version, prereleases=True)
+    except InvalidSpecifier as error:
+        raise ProjectError(f"{path}: [project] requires-python: {error}") from error
+    if not fits:
+        raise ProjectError(
+            f"{path}: requires-python is {wanted}, and this build runs with Python {version}, "
+            "which would travel inside the plugin. Build in an environment of another Python, or "
+            "change requires-python."
+        )
 
 
 def _dependencies(path: Path, table: dict[str, Any]) -> tuple[Requirement, ...] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from pathlib import Path
@@ -32,7 +33,12 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     callback=_file,
     help="The file to write; default: dist/lib<name>.so",
 )
-def build(plugin: str, output: Path | None) -> None:
+@click.option(
+    "--glibc",
+    metavar="VERSION",
+    help="Refuse to build what needs a newer glibc than this, such as 2.28.",
+)
+def build(plugin: str, output: Path | None, glibc: str | None) -> None:
     """Build PLUGIN into one shared library that needs no Python on the host.
 
     PLUGIN is a folder with a pyproject.toml (default: this folder), module:Class, or the name of an
@@ -41,9 +47,11 @@ def build(plugin: str, output: Path | None) -> None:
     """
     from falcopy_sdk import bundle
 
+    if glibc is not None and not re.fullmatch(r"2\.\d+", glibc):
+        raise click.UsageError(f"--glibc {glibc}: not a version of glibc such as 2.28")
     steps = _Steps()
     try:
-        result = bundle.build(plugin, output, progress=steps.start)
+        result = bundle.build(plugin, output, glibc=glibc, progress=steps.start)
     finally:
         steps.end()
     for note in result.notes:

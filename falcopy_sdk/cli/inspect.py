@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from falcopy_sdk.cli import inspect_reports
 
 if TYPE_CHECKING:
     from falcopy_sdk.bundle.image import Image
@@ -26,17 +30,38 @@ _SHOWN_APART = frozenset({"files", "format", "glibc_floor", "plugin"})
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
-def inspect(file: Path, as_json: bool) -> None:
+@click.option("--size", is_flag=True, help="What takes room in it, the largest first.")
+@click.option("--audit", is_flag=True, help="Check that nothing in it depends on its host.")
+@click.option("--glibc", metavar="VERSION", help="With --audit: the oldest glibc it must run on.")
+@click.option(
+    "--diff",
+    metavar="OTHER",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What differs from the plugin file OTHER.",
+)
+def inspect(
+    file: Path, as_json: bool, size: bool, audit: bool, glibc: str | None, diff: Path | None
+) -> None:
     """Show static facts, capabilities, fields, schema and contents of the plugin FILE.
 
     FILE is a plugin's shared library in any language. One that falcopy built is only read; any
-    other must be loaded to ask it, but is not initialised.
+    other must be loaded to ask it, but is not initialised. --size, --audit and --diff are for files
+    that falcopy built; the last two end with 1 if they find something.
     """
-    report = _report(file)
-    if as_json:
-        click.echo(json.dumps(report, indent=2, ensure_ascii=False))
+    if sum((size, audit, diff is not None)) > 1:
+        raise click.UsageError("--size, --audit and --diff are different reports: give one")
+    if glibc is not None and not (audit and re.fullmatch(r"2\.\d+", glibc)):
+        raise click.UsageError("--glibc goes with --audit and is a version such as 2.28")
+    if size:
+        inspect_reports.show_sizes(file, as_json=as_json)
+    elif audit:
+        sys.exit(inspect_reports.show_audit(file, glibc, as_json=as_json))
+    elif diff is not None:
+        sys.exit(inspect_reports.show_differences(file, diff, as_json=as_json))
     else:
-        click.echo(_text(report))
+        report = _report(file)
+        shown = json.dumps(report, indent=2, ensure_ascii=False) if as_json else _text(report)
+        click.echo(shown)
 
 
 def _report(file: Path) -> dict[str, Any]:

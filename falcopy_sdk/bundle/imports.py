@@ -1,0 +1,191 @@
+"""What one Python module imports, read from its syntax tree.
+
+Nothing is executed. Code that cannot run in a bundle does not count: what is under
+``if TYPE_CHECKING``, ``if __name__ == "__main__"``, another operating system's or an older Python's
+branch.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import operator
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from falcopy_sdk.bundle import cache
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Imports", "scan"]
+
+#: Functions whose first argument is the name of a module: importlib, pkgutil, ``__import__``, and
+#: the readers of a package's data files.
+_BY_NAME: Final = frozenset(
+    {"__import__", "files", "find_spec", "get_data", "import_module", "open_binary", "open_text"}
+    | {"read_binary", "resolve_name"}
+)
+_WALKERS: Final = frozenset({"iter_modules", "walk_packages"})
+_CODECS: Final = frozenset(
+    {"TextIOWrapper", "decode", "encode", "getdecoder", "getencoder", "getincrementaldecoder"}
+    | {"getreader", "getwriter", "iterdecode", "lookup", "open"}
+)
+_GROUPS: Final = frozenset({"entry_points", "iter_entry_points", "load_setuptools_entrypoints"})
+_DOTTED: Final = re.compile(r"\.*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+_COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], object]]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+
+@dataclass(slots=True)
+class Imports:
+    """What a module imports, as written.
+
+    Attributes:
+        modules: ``from ..a import b, c`` is ``(2, "a", ["b", "c"])``, ``import a.b`` is
+            ``(0, "a.b", [])``.
+        named: names of modules in calls like ``import_module("a.b")``; relative ones with dots.
+        computed: it imports a module whose name it computes.
+        walks: it lists the modules of its package.
+        exported: strings in ``__all__``: a star import of a package imports those.
+        strings: strings that may name a module; only of a module with ``computed``.
+        codecs: names of text encodings.
+        groups: names of groups of entry points.
+    """
+
+    modules: list[tuple[int, str, list[str]]] = dataclasses.field(default_factory=list)
+    named: list[str] = dataclasses.field(default_factory=list)
+    computed: bool = False
+    walks: bool = False
+    exported: list[str] = dataclasses.field(default_factory=list)
+    strings: list[str] = dataclasses.field(default_factory=list)
+    codecs: list[str] = dataclasses.field(default_factory=list)
+    groups: list[str] = dataclasses.field(default_factory=list)
+
+
+def scan(source: bytes, python: tuple[int, int]) -> Imports:
+    """Reads a module's source; the answer is kept in the build cache.
+
+    Args:
+        source: of the module; one that is no valid Python imports nothing.
+        python: the version that will run it, ``(3, 11)``.
+    """
+    store = cache.Store("imports")
+    key = cache.digest(cache.own_code("imports"), python, source)
+    if (stored := store.get(key)) is not None:
+        return Imports(**json.loads(stored))
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        # A template, or another Python's code: compiling it tells, if the plugin cannot do without.
+        return Imports()
+    visitor = _Visitor(python)
+    visitor.visit(tree)
+    found = visitor.found
+    if not found.computed:
+        found.strings = []
+    store.put(key, json.dumps(dataclasses.asdict(found)).encode())
+    return found
+
+
+class _Visitor(ast.NodeVisitor):
+    def __init__(self, python: tuple[int, int]) -> None:
+        self.found = Imports()
+        self._known: dict[str, Any] = {
+            "sys.platform": "linux",
+            "os.name": "posix",
+            "platform.system()": "Linux",
+            "sys.version_info[0]": python[0],
+            # Newer than what is written if the first two numbers are equal.
+            "sys.version_info": (*python, 0),
+        }
+
+    def visit_Import(self, node: ast.Import) -> None:
+        self.found.modules += [(0, alias.name, []) for alias in node.names]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        names = [alias.name for alias in node.names]
+        self.found.modules.append((node.level, node.module or "", names))
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        if isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
+            self.found.strings.append(node.value)
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
+            self.found.exported += [t for c in ast.walk(node.value) if (t := _text(c)) is not None]
+        self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        truth = self._truth(node.test)
+        self.visit(node.test)
+        for branch, runs in ((node.body, truth is not False), (node.orelse, truth is not True)):
+            for statement in branch if runs else ():
+                self.visit(statement)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        function = node.func
+        name = getattr(function, "attr", None) or getattr(function, "id", "")
+        texts = [text for arg in node.args if (text := _text(arg)) is not None]
+        keywords = {k.arg: text for k in node.keywords if (text := _text(k.value)) is not None}
+        if name in _BY_NAME and node.args and _text(node.args[0]) is not None:
+            self.found.named.append(texts[0])
+        elif name in {"__import__", "import_module"}:
+            self.found.computed = True
+        elif name in _WALKERS:
+            self.found.walks = True
+        elif name in _GROUPS:
+            self.found.groups += [*texts, *keywords.values()]
+        if name in _CODECS:
+            self.found.codecs += texts
+        if "encoding" in keywords:
+            self.found.codecs.append(keywords["encoding"])
+        self.generic_visit(node)
+
+    def _truth(self, test: ast.expr) -> bool | None:
+        """What a condition is in every bundle; None: that depends."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self._truth(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, ast.BoolOp):
+            parts = [self._truth(value) for value in test.values]
+            decisive = isinstance(test.op, ast.Or)
+            if decisive in parts:
+                return decisive
+            return None if None in parts else not decisive
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            return self._comparison(test)
+        return False if ast.unparse(test).rpartition(".")[2] == "TYPE_CHECKING" else None
+
+    def _comparison(self, test: ast.Compare) -> bool | None:
+        kind = type(test.ops[0])
+        compare = _COMPARE.get(kind)
+        left = ast.unparse(test.left)
+        try:
+            right = ast.literal_eval(test.comparators[0])
+        except ValueError:
+            return None
+        if left == "__name__":
+            # Nothing in a bundle is run as a program.
+            return False if right == "__main__" and kind is ast.Eq else None
+        known = self._known.get(left)
+        if compare is None or known is None or not isinstance(right, type(known)):
+            return None
+        if isinstance(known, tuple) and (
+            kind in {ast.Eq, ast.NotEq} or (len(right) > 2 and right[:2] == known[:2])
+        ):
+            return None
+        return bool(compare(known, right))
+
+
+def _text(node: ast.AST) -> str | None:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None

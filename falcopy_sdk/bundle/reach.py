@@ -1,0 +1,119 @@
+"""The modules that a plugin can reach: its own, and all that these import, and so on.
+
+An import counts wherever it is written, in a function as well. See ``imports`` for what is read
+from a source, ``implicit`` for what no source says, ``trace`` for what extension modules import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from falcopy_sdk.bundle import cache
+from falcopy_sdk.bundle.implicit import IMPLICIT, codec_module
+from falcopy_sdk.bundle.imports import Imports, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from falcopy_sdk.bundle.modules import Finder, Module
+
+__all__ = ["Graph"]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """What decides which modules are reached.
+
+    Attributes:
+        finder: finds them.
+        excluded: dotted names that stay out, with their submodules.
+        groups: modules that entry points name, by group.
+        python: the version that will run them, ``(3, 11)``.
+    """
+
+    finder: Finder
+    excluded: frozenset[str]
+    groups: Mapping[str, tuple[str, ...]]
+    python: tuple[int, int]
+
+    def reach(self, roots: Iterable[str]) -> dict[str, Module]:
+        """All modules that the roots lead to, by name; what is not found is passed over."""
+        reached: dict[str, Module] = {}
+        seen: set[str] = set()
+        waiting = list(roots)
+        while waiting:
+            name = waiting.pop()
+            if name in seen or not name or self._is_excluded(name):
+                continue
+            seen.add(name)
+            waiting += IMPLICIT.get(name, ())
+            module = self.finder.find(name)
+            if module is None:
+                continue
+            waiting.append(name.rpartition(".")[0])
+            reached[name] = module
+            if module.source is not None:
+                imports = scan(module.source.read_bytes(), self.python)
+                waiting += self._from_source(module, imports)
+            if module.extension is not None and "." in name:
+                waiting += self._named_in(module)
+        return reached
+
+    def _is_excluded(self, name: str) -> bool:
+        parts = name.split(".")
+        return any(".".join(parts[:n]) in self.excluded for n in range(1, len(parts) + 1))
+
+    def _from_source(self, module: Module, imports: Imports) -> set[str]:
+        found: set[str] = set()
+        for level, name, names in imports.modules:
+            base = _absolute(level, name, module.package)
+            found |= {base, *(f"{base}.{each}" for each in names)}
+            if "*" in names:
+                found |= self._exported(base)
+        for name in imports.named:
+            bare = name.lstrip(".")
+            found.add(_absolute(len(name) - len(bare), bare, module.package))
+        if imports.computed:
+            bare_names = [text.lstrip(".") for text in imports.strings]
+            found |= {text for text in bare_names if "." in text}
+            found |= {f"{module.package}.{text}" for text in bare_names if module.package}
+        if imports.walks:
+            found |= set(self.finder.below(module.name))
+        found |= {codec for text in imports.codecs if (codec := codec_module(text))}
+        for group in imports.groups:
+            found |= set(self.groups.get(group, ()))
+        return found
+
+    def _exported(self, package: str) -> set[str]:
+        module = self.finder.find(package)
+        if module is None or module.source is None or not module.folders:
+            return set()
+        exported = scan(module.source.read_bytes(), self.python).exported
+        return {f"{package}.{name}" for name in exported}
+
+    def _named_in(self, module: Module) -> list[str]:
+        """Modules of its own package whose names an extension module has inside.
+
+        Native code imports by name, when it first needs something. Other packages' names would be
+        found by chance.
+        """
+        assert module.extension is not None
+        names = sorted(set(self.finder.below(module.name.split(".")[0])))
+        data = module.extension.read_bytes()
+        store = cache.Store("named")
+        key = cache.digest(data, *names)
+        stored = store.get(key)
+        if stored is None:
+            stored = "\n".join(name for name in names if name.encode() in data).encode()
+            store.put(key, stored)
+        return stored.decode().split()
+
+
+def _absolute(level: int, name: str, package: str) -> str:
+    """The dotted name that an import means (language reference, "Package Relative Imports")."""
+    if level == 0:
+        return name
+    parts = package.split(".")
+    base = ".".join(parts[: max(len(parts) - level + 1, 0)])
+    return f"{base}.{name}" if name and base else base

@@ -1,0 +1,170 @@
+"""Which modules go into a bundle."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from falcopy_sdk.bundle import build
+from falcopy_sdk.bundle.imports import scan
+from falcopy_sdk.bundle.modules import Finder
+from falcopy_sdk.bundle.reach import Graph
+from falcopy_sdk.exceptions import PluginLoadError, ProjectError
+
+PYTHON = (3, 11)
+
+
+@pytest.fixture
+def reach(tmp_path):
+    """``reach(files, root)``: names that are reached from a module of a tree of sources."""
+
+    def reach_(files, root="main", excluded=(), groups=None):
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        finder = Finder([tmp_path], [".cpython-311-x86_64-linux-gnu.so", ".so"])
+        graph = Graph(finder, frozenset(excluded), groups or {}, PYTHON)
+        return set(graph.reach([root]))
+
+    return reach_
+
+
+def test_imports_are_followed_wherever_they_are_written(reach):
+    files = {
+        "main.py": "import a.b\ndef f():\n    from c import d\n",
+        "a/__init__.py": "",
+        "a/b.py": "from . import e\nfrom .. import nothing\n",
+        "a/e.py": "",
+        "c/__init__.py": "",
+        "c/d.py": "",
+        "c/unused.py": "",
+    }
+    assert reach(files) == {"main", "a", "a.b", "a.e", "c", "c.d"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import a\n",
+        "import sys\nif sys.platform == 'win32':\n    import a\n",
+        "import os\nif os.name != 'nt':\n    pass\nelse:\n    import a\n",
+        "import sys\nif sys.version_info < (3, 11):\n    import a\n",
+        "import sys\nif not sys.version_info >= (3,):\n    import a\n",
+        "if __name__ == '__main__':\n    import a\n",
+    ],
+)
+def test_code_that_no_bundle_runs_does_not_count(reach, text):
+    assert reach({"main.py": text, "a.py": ""}) == {"main"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import sys\nif sys.version_info >= (3, 11):\n    import a\n",
+        "import sys\nif sys.version_info > (3, 11):\n    import a\n",
+        "import sys\nif sys.version_info >= (3, 11, 4):\n    import a\n",
+        "import sys\nif sys.platform == 'win32' or x:\n    import a\n",
+        "try:\n    import missing\nexcept ImportError:\n    import a\n",
+        "import importlib\nimportlib.import_module('a')\n",
+        "__import__('a')\n",
+        "import importlib.resources\nimportlib.resources.files('a')\n",
+    ],
+)
+def test_code_that_may_run_counts(reach, text):
+    assert reach({"main.py": text, "a.py": ""}) == {"main", "a"}
+
+
+def test_computed_names_are_looked_for_among_the_modules_strings(reach):
+    files = {
+        "main/__init__.py": "names = ['one', '.two', 'far.away']\nimport_module(f'.{n}', 'main')\n",
+        "main/one.py": "",
+        "main/two.py": "",
+        "main/three.py": "",
+        "far/__init__.py": "",
+        "far/away.py": "",
+    }
+    assert reach(files) == {"main", "main.one", "main.two", "far", "far.away"}
+
+
+def test_a_package_that_lists_its_modules_has_them_all(reach):
+    files = {"main/__init__.py": "iter_modules(__path__)\n", "main/sub/x.py": "", "main/y.py": ""}
+    assert reach(files) == {"main", "main.sub", "main.sub.x", "main.y"}
+
+
+def test_a_star_import_follows_all(reach):
+    files = {
+        "main.py": "from a import *\n",
+        "a/__init__.py": "__all__ = ['b']\n",
+        "a/b.py": "",
+        "a/c.py": "",
+    }
+    assert reach(files) == {"main", "a", "a.b"}
+
+
+def test_entry_points_count_where_their_group_is_asked_for(reach):
+    files = {"main.py": "entry_points(group='acme')\n", "a.py": "", "b.py": ""}
+    assert reach(files, groups={"acme": ("a",), "other": ("b",)}) == {"main", "a"}
+
+
+def test_an_extension_module_leads_to_modules_of_its_own_package(reach, tmp_path):
+    files = {
+        "main/__init__.py": "import main._native\n",
+        "main/_native.so": "\x7fELF main.lazymain.other",
+        "main/lazy.py": "",
+        "main/unnamed.py": "",
+    }
+    assert reach(files) == {"main", "main._native", "main.lazy"}
+
+
+def test_excluded_modules_stay_out_with_all_in_them(reach):
+    files = {"main.py": "import a.b, c\n", "a/__init__.py": "", "a/b.py": "", "c.py": ""}
+    assert reach(files, excluded=("a",)) == {"main", "c"}
+
+
+def test_encodings_that_code_names_are_found():
+    assert scan(b"x.decode('cp500'); open(p, encoding='big5')", PYTHON).codecs == ["cp500", "big5"]
+
+
+def _append(project: Path, text: str) -> None:
+    path = project / "pyproject.toml"
+    path.write_text(f"{path.read_text()}\n{text}")
+
+
+def test_a_project_adds_and_drops_modules(project, tmp_path):
+    _append(project, '[tool.falcopy]\ninclude-modules = ["wave", "xmlrpc.*"]\n')
+    _append(project, 'exclude-modules = ["concurrent.futures.process"]\n')
+    result = build(project, tmp_path / "x.so")
+    with zipfile.ZipFile(result.path) as archive:
+        names = {name.partition("/python3")[2].partition("/")[2] for name in archive.namelist()}
+    assert {"wave.pyc", "xmlrpc/client.pyc", "xmlrpc/server.pyc"} <= names
+    assert "concurrent/futures/thread.pyc" in names
+    assert not names & {"concurrent/futures/process.pyc", "imaplib.pyc", "nntplib.pyc"}
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('include-module = ["a"]', "unknown key 'include-module'. Did you mean include-modules"),
+        ("zzz = 1", "unknown key 'zzz'. Known are: include-modules, exclude-modules"),
+        ('include-modules = "a"', "is a list of module names"),
+        ('exclude-modules = ["a.*"]', "'a.\\*' is none"),
+    ],
+)
+def test_a_wrong_setting_is_told(project, line, says):
+    _append(project, f"[tool.falcopy]\n{line}\n")
+    with pytest.raises(ProjectError, match=says):
+        build(project)
+
+
+def test_a_module_that_is_excluded_but_needed_is_missed_at_build_time(project):
+    _append(project, '[tool.falcopy]\nexclude-modules = ["sqlite3"]\n')
+    with pytest.raises(PluginLoadError, match="sqlite3"):
+        build(project)
+
+
+def test_a_project_for_another_python_is_refused(project):
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
+    with pytest.raises(ProjectError, match=r"requires-python is >=3\.99, and this build runs with"):
+        build(project)
