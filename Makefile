@@ -4,6 +4,7 @@
 #   make test     the whole test suite
 #   make lint     style, types and import contracts alone (make test runs them too)
 #   make bench    the benchmarks
+#   make soak     400 hosts killed, a million events through the plugin; needs Azurite, ~10 minutes
 #   make native   rebuild the C parts after a change of loader_c/
 #   make clean    remove all that the others made
 #
@@ -21,7 +22,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 INSTALLED := $(VENV)/.installed
 NATIVE := $(shell find loader_c -type f) $(wildcard falcopy_sdk/abi/*.h)
 
-.PHONY: demo test lint bench native clean check-python
+.PHONY: demo test lint bench soak native clean check-python
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -38,6 +39,11 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench
+
+soak: $(INSTALLED)
+	FALCOPY_KILLS=200 $(BIN)/python -m pytest -q -s plugins/k8saudit_aks/tests/test_kill_host.py
+	$(BIN)/falcopy build k8saudit_aks
+	$(BIN)/python tests/bench/soak.py
 
 native: $(INSTALLED)
 

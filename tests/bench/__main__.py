@@ -21,15 +21,12 @@ from typing import Any
 
 import orjson
 
-HERE = Path(__file__).parent
-REPOSITORY = HERE.parent.parent
-STUB = REPOSITORY / "tests/host/stubs/good.c"
-INCLUDES = [f"-I{REPOSITORY / 'loader_c/include'}", f"-I{REPOSITORY / 'falcopy_sdk/abi'}"]
-GCC = ["gcc", "-std=c11", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", *INCLUDES]
-SHARED = ["-shared", "-fPIC", "-fvisibility=hidden"]
-EVENTS = 20_000
+sys.path.insert(0, str(Path(__file__).parent))
 
-sys.path.insert(0, str(HERE))
+from common import GCC, HERE, REPOSITORY, SHARED, field_arguments
+
+STUB = REPOSITORY / "tests/host/stubs/good.c"
+EVENTS = 20_000
 
 
 def compile_c(folder: Path) -> tuple[Path, Path, Path]:
@@ -40,15 +37,6 @@ def compile_c(folder: Path) -> tuple[Path, Path, Path]:
     subprocess.run([*GCC, *SHARED, "-DDRIVER_LIBRARY", source, "-o", str(library)], check=True)
     subprocess.run([*GCC, *SHARED, str(STUB), "-o", str(stub)], check=True)
     return driver, library, stub
-
-
-def field_arguments(names: tuple[str, ...], order: list[str]) -> list[str]:
-    """Write fields as the driver takes them: name:id or name:id:key."""
-    rows = []
-    for name in names:
-        base, _, key = name.rstrip("]").partition("[")
-        rows.append(f"{base}:{order.index(base)}" + (f":{key}" if key else ""))
-    return rows
 
 
 def drive(

@@ -126,7 +126,7 @@ class Config:
     ] = 300
     max_batch_size: Annotated[
         int, "Event Hubs events that the client hands over at once", Range(min=1, max=10000)
-    ] = 300
+    ] = 50
 
     transport: Annotated[
         Transport | None,

@@ -134,7 +134,7 @@ class HubSettings:
     policy: str = ""
     network: Network = Network()
     prefetch: int = 300
-    max_batch_size: int = 300
+    max_batch_size: int = 50
     store: BlobSettings | FileSettings | None = None
     dead_letters: DeadLetterSettings = DeadLetterSettings()
 

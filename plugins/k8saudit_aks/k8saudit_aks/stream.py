@@ -43,7 +43,7 @@ __all__ = ["LiveStream"]
 _BATCH_EVENTS = 256
 _BATCH_BYTES = 1 << 20
 #: Bodies that wait between the client's callbacks and the host.
-_INTAKE_BYTES = 32 << 20
+_INTAKE_BYTES = 8 << 20
 
 
 class LiveStream:

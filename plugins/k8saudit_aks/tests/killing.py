@@ -31,7 +31,8 @@ CHECKPOINT_EVENTS = 200
 FEED, FEED_EVERY, BACKLOG = 10, 0.05, 4000
 
 _QUEUE_H = Path(__file__).parents[3] / "loader_c/bridge/queue.h"
-_SIZES = {
+#: The sizes of the queue between the plugin's two threads.
+QUEUE = {
     name: int(number)
     for name, number in re.findall(r"(\w+) = (\d+),", _QUEUE_H.read_text(encoding="utf-8"))
 }
@@ -42,12 +43,12 @@ _SIZES = {
 #: stream cuts from the bodies, which ends after the body (of one event here) that fills it.
 BOUND = (
     2 * CHECKPOINT_EVENTS
-    + (_SIZES["QUEUE_BATCHES"] + 1) * _SIZES["BATCH_EVENTS"]
+    + (QUEUE["QUEUE_BATCHES"] + 1) * QUEUE["BATCH_EVENTS"]
     + stream._BATCH_EVENTS
 )
 
 
-def body(event_id: str) -> bytes:
+def body(event_id: str, padding: int = 0) -> bytes:
     """An Event Hubs body with one audit event."""
     log = {
         "kind": "Event",
@@ -58,6 +59,7 @@ def body(event_id: str) -> bytes:
         "verb": "create",
         "user": {"username": "alice@contoso.example"},
         "objectRef": {"resource": "pods", "namespace": "shop", "name": "web"},
+        "annotations": {"padding": "x" * padding},
     }
     record = {"category": "kube-audit", "properties": {"log": json.dumps(log)}}
     return json.dumps({"records": [record]}).encode()
@@ -141,7 +143,12 @@ class Lane:
                     assert self.host.alive, f"{what}: the host has died\n{self.host.log}"
                     await asyncio.sleep(0.005)
         except TimeoutError:
-            raise AssertionError(f"{self.hub}: no {what}\n{self.host.log}") from None
+            published = {partition: self.published(partition) for partition in PARTITIONS}
+            raise AssertionError(
+                f"{self.hub}: no {what}; {published} published, up to {self.highest} finished with "
+                f"before, now {self.host.finished[-3:]}, readers "
+                f"{self.emulator.witness.owners(self.hub)}\n{self.host.log}"
+            ) from None
 
     async def kill(self, moment: str) -> None:
         """Start a host, kill it at a moment, and judge what it leaves."""
