@@ -34,10 +34,12 @@ def test_five_commands_make_a_tested_packed_plugin(
     assert " passed" in author.run("pytest", "-q", cwd=project)
     author.run("falcopy", "build", cwd=project)
     library = project / "dist" / f"lib{name}.so"
-    author.run("falcopy", "check", library, cwd=project)
+    author.run("falcopy", "check", library, "--events", "samples/events.jsonl", cwd=project)
     rules = next(project.glob("rules/*.yaml"))
-    author.run("falcopy", "package", library, rules, "--output", "dist/oci", cwd=project)
-    assert json.loads((project / "dist" / "oci" / "index.json").read_text())["manifests"]
+    printed = author.run("falcopy", "package", library, rules, "--project", ".", cwd=project)
+    plugin, rulesfile = (project / line for line in printed.splitlines())
+    for layout in (plugin, rulesfile):
+        assert json.loads((layout / "index.json").read_text())["manifests"]
 
     with Library.load(library) as loaded:
         assert loaded.facts.name == name
