@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -86,6 +87,7 @@ class Azurite:
     """A running Azurite, Microsoft's storage emulator."""
 
     port: int
+    key: str = _KEY
 
     def connection_string(self, key: str = _KEY) -> str:
         """How a client gets to it."""
@@ -111,15 +113,15 @@ def _azurite_program() -> str | None:
     return shutil.which("azurite-blob")
 
 
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """The real Azurite on a port of its own, with its data in memory."""
+@contextlib.contextmanager
+def run_azurite(*options: str) -> Iterator[str]:
+    """The real Azurite on a port of its own, with its data in memory; gives its URL."""
     program = _azurite_program()
     if program is None:
         pytest.skip("no Azurite: npm install azurite, and name the folder in FALCOPY_AZURITE")
     command = [program, "--blobHost", "127.0.0.1", "--blobPort", "0", "--inMemoryPersistence"]
     with subprocess.Popen(
-        [*command, "--skipApiVersionCheck", "--disableTelemetry"],
+        [*command, "--skipApiVersionCheck", "--disableTelemetry", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -127,11 +129,24 @@ def azurite() -> Iterator[Azurite]:
         try:
             assert process.stdout is not None
             for line in process.stdout:
-                address = re.search(r"successfully listens on http://127\.0\.0\.1:(\d+)", line)
+                address = re.search(r"successfully listens on (https?://127\.0\.0\.1:\d+)", line)
                 if address:
                     break
             else:
                 pytest.fail(f"Azurite ended with {process.wait()} before it listened")
-            yield Azurite(int(address[1]))
+            yield address[1]
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """A running Azurite that all tests share."""
+    with run_azurite() as url:
+        yield Azurite(int(url.rpartition(":")[2]))
+
+
+@pytest.fixture(scope="session")
+def azurite_with() -> Callable[..., contextlib.AbstractContextManager[str]]:
+    """``azurite_with(*options)``: another one, as a context manager that gives its URL."""
+    return run_azurite

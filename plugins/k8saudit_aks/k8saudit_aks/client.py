@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+from azure.core.exceptions import ClientAuthenticationError
 from azure.eventhub import TransportType
 from azure.eventhub.aio import EventHubConsumerClient
 
 from k8saudit_aks import tls
 from k8saudit_aks.http import proxy_url
-from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable, diagnose
+from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable, diagnose, no_token
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -29,6 +30,8 @@ StartingPositions = dict[str, "str | int | datetime"]
 #: Seconds without a frame after which a peer counts as gone; the client has no limit by itself.
 _IDLE_TIMEOUT = 60
 _CLOSE_TIMEOUT = 5.0
+#: What the client asks for.
+_SCOPE = "https://eventhubs.azure.net//.default"
 _TRANSPORTS = {
     "amqp": TransportType.Amqp,
     "websocket": TransportType.AmqpOverWebsocket,
@@ -67,6 +70,19 @@ class HubClient:
             async with asyncio.timeout(_CLOSE_TIMEOUT):
                 await client.close()
 
+    async def _check_token(self) -> None:
+        """Ask for a token: the client, which then takes it from the cache, hides the cause.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        if self._credential is None:
+            return
+        try:
+            await self._credential.get_token(_SCOPE)
+        except ClientAuthenticationError as error:
+            raise Unavailable(no_token(error, self._hub)) from error
+
     async def look_up(self, known: StartingPositions, within: float) -> StartingPositions:
         """Ask for the partitions and where each of them starts without a checkpoint.
 
@@ -85,6 +101,7 @@ class HubClient:
         client = self.consumer(retry_total=0)
         try:
             async with asyncio.timeout(within):
+                await self._check_token()
                 ids: list[str] = (await client.get_eventhub_properties())["partition_ids"]
                 if hub.start != "@latest":
                     return dict.fromkeys(ids, hub.start)

@@ -80,6 +80,16 @@ def explain(error: BaseException, hub: HubSettings) -> Trouble:
     return Trouble(Fault.OTHER, f"{where}: {first}")
 
 
+def no_token(error: BaseException, hub: HubSettings) -> Trouble:
+    """The identity got no token."""
+    first = (redact(str(error)).strip().splitlines() or [type(error).__name__])[0]
+    return Trouble(
+        Fault.REFUSED,
+        f"no token for {hub.credential}: {first}; check client_id and tenant_id, and that the "
+        "identity is assigned to this machine or federated with this pod",
+    )
+
+
 def explain_link(error: BaseException, hub: HubSettings) -> Trouble:
     """What an error of one partition's receive link means."""
     where = f"Event Hubs {hub.namespace}"

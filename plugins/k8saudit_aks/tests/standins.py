@@ -120,7 +120,7 @@ class Entra:
                 "token_type": "Bearer",
                 "expires_in": str(self.lifetime),
                 "expires_on": str(int(time.time()) + self.lifetime),
-                "resource": audience,
+                "resource": request.query["resource"],
                 "access_token": self.issue(audience),
             }
         )
