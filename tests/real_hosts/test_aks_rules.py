@@ -78,6 +78,22 @@ def test_every_field_of_an_output_is_printed_by_the_engine(engine: tuple[Sysdig,
     assert {name for event in events.values() for name in event if event[name]} >= set(fields)
 
 
+@pytest.mark.real_host
+def test_what_azure_knows_is_in_a_capture_file_too(engine: tuple[Sysdig, Plugin]) -> None:
+    sysdig, plugin = engine
+    fields = ["ka.auditid", "aks.resource_id", "aks.cluster_name", "aks.category", "aks.partition"]
+    written = sysdig.run([(plugin, "")], PARAMS, [], "-q", "-w", f"{FILES}/audit.scap")
+    assert written.returncode == 0, messages(written)
+    done = sysdig.run([(plugin, "")], None, fields, "-r", f"{FILES}/audit.scap")
+    events = printed(done.stdout)
+    assert len(events) == sum(len(ids(path)) for path in SAMPLES.glob("*/*.json"))
+    for event in events:
+        assert event["aks.resource_id"].endswith("/MANAGEDCLUSTERS/SHOP-WESTEUROPE")
+        assert event["aks.cluster_name"] == "shop-westeurope"
+        assert event["aks.category"] == "kube-audit"
+        assert event["aks.partition"] is None
+
+
 @pytest.mark.parametrize("rule", RULES.rules)
 def test_a_rule_is_complete_and_uses_fields_that_the_plugin_has(rule: str) -> None:
     declared = {field.name: field for field in plugin_spec(_plugin()).fields}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from k8saudit_aks.plugin import K8sAuditAks
 from k8saudit_aks.rejects import HubPlace, LinePlace
 
@@ -155,6 +157,38 @@ def test_an_event_without_audit_id_has_no_fields(plugin: Plugin) -> None:
     nameless = {"kind": "Event", "stageTimestamp": "2026-02-03T04:05:06Z"}
     event = only({"records": [record("a") | {"properties": {"log": json.dumps(nameless)}}]})
     assert read(plugin, event) == {}
+
+
+ODD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+MEMBERS = st.dictionaries(
+    st.sampled_from(["resourceId", "clusterName", "category", "offset", "sequenceNumber"]), ODD
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(member=ODD | MEMBERS)
+def test_no_file_makes_a_field_fail_or_change_its_type(plugin: Plugin, member: Any) -> None:
+    event = plugin.event(orjson.dumps(audit("a", azure=member)))
+    for name, example in FIELDS.items():
+        value = plugin.extract(event, name)
+        assert value is None or type(value) is type(example), name
+
+
+@settings(max_examples=100, deadline=None)
+@given(resource_id=ODD, category=ODD.filter(lambda odd: not isinstance(odd, str)))
+def test_no_record_makes_reading_fail(plugin: Plugin, resource_id: Any, category: Any) -> None:
+    body = orjson.dumps(record("a") | {"resourceId": resource_id, "category": category})
+    [event] = Reading().events(body, PLACE)
+    assert orjson.loads(event.data) == event.json
+    assert read(plugin, event)["aks.partition"] == "7"
 
 
 def test_the_fields_stand_after_those_of_kubernetes() -> None:

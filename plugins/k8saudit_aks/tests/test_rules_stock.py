@@ -14,17 +14,41 @@ from falcopy_sdk import plugin_spec
 SPEC = plugin_spec(K8sAuditAks)
 #: ``required_plugin_versions`` names this plugin among the alternatives to k8saudit.
 REQUIRED = (0, 6, 0)
-USED = """
-ka.auth.decision ka.auth.reason ka.req.binding.role ka.req.binding.subjects ka.req.configmap.name
-ka.req.configmap.obj ka.req.pod.containers.image ka.req.pod.containers.image.repository
-ka.req.pod.containers.privileged ka.req.pod.ephemeralContainers.image
-ka.req.pod.ephemeralContainers.privileged ka.req.pod.host_ipc ka.req.pod.host_network
-ka.req.pod.host_pid ka.req.pod.initContainers.image ka.req.pod.initContainers.privileged
-ka.req.pod.volumes.hostpath ka.req.role.rules ka.req.role.rules.resources ka.req.role.rules.verbs
-ka.req.service.ports ka.req.service.type ka.resp.name ka.response.code ka.response.reason
-ka.target.name ka.target.namespace ka.target.resource ka.target.subresource ka.uri
-ka.uri.param[command] ka.user.name ka.verb
-""".split()
+USED = [
+    "ka.auth.decision",
+    "ka.auth.reason",
+    "ka.req.binding.role",
+    "ka.req.binding.subjects",
+    "ka.req.configmap.name",
+    "ka.req.configmap.obj",
+    "ka.req.pod.containers.image",
+    "ka.req.pod.containers.image.repository",
+    "ka.req.pod.containers.privileged",
+    "ka.req.pod.ephemeralContainers.image",
+    "ka.req.pod.ephemeralContainers.privileged",
+    "ka.req.pod.host_ipc",
+    "ka.req.pod.host_network",
+    "ka.req.pod.host_pid",
+    "ka.req.pod.initContainers.image",
+    "ka.req.pod.initContainers.privileged",
+    "ka.req.pod.volumes.hostpath",
+    "ka.req.role.rules",
+    "ka.req.role.rules.resources",
+    "ka.req.role.rules.verbs",
+    "ka.req.service.ports",
+    "ka.req.service.type",
+    "ka.resp.name",
+    "ka.response.code",
+    "ka.response.reason",
+    "ka.target.name",
+    "ka.target.namespace",
+    "ka.target.resource",
+    "ka.target.subresource",
+    "ka.uri",
+    "ka.uri.param[command]",
+    "ka.user.name",
+    "ka.verb",
+]
 #: Compared with ``intersects``, ``pmatch`` or ``in`` as lists.
 LISTS = {
     "ka.req.pod.containers.image.repository",
