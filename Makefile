@@ -5,6 +5,7 @@
 #   make lint     style, types and import contracts alone (make test runs them too)
 #   make bench    the benchmarks
 #   make soak     400 hosts killed, a million events through the plugin; needs Azurite, ~10 minutes
+#   make release-dry-run   all steps of a release, with a registry on this machine
 #   make native   rebuild the C parts after a change of loader_c/
 #   make clean    remove all that the others made
 #
@@ -22,7 +23,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 INSTALLED := $(VENV)/.installed
 NATIVE := $(shell find loader_c -type f) $(wildcard falcopy_sdk/abi/*.h)
 
-.PHONY: demo test lint bench soak native clean check-python
+.PHONY: demo test lint bench soak release-dry-run native clean check-python
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
@@ -39,6 +40,10 @@ lint: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python tests/bench
+
+# Needs Debian's docker-registry, and no network once the plugin was built.
+release-dry-run: $(INSTALLED)
+	$(BIN)/python release dry-run
 
 soak: $(INSTALLED)
 	FALCOPY_KILLS=200 $(BIN)/python -m pytest -q -s plugins/k8saudit_aks/tests/test_kill_host.py
