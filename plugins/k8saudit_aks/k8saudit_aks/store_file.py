@@ -82,6 +82,7 @@ class FileStore(Store):
         super().__init__()
         self._path = path
         self._database: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         # SQLite waits for the disk; a thread of its own keeps the loop free and the order.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="k8saudit_aks checkpoints")
 
@@ -156,6 +157,9 @@ class FileStore(Store):
             raise
 
     def _opened(self) -> sqlite3.Connection:
+        if self._database is not None and self._identity != _identity(self._path):
+            # Removed or replaced: SQLite would go on with a file that nobody finds again.
+            self._close()
         if self._database is None:
             # SQLite itself would create the file readable for all.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -165,13 +169,21 @@ class FileStore(Store):
             except sqlite3.Error:
                 database.close()
                 raise
-            self._database = database
+            self._database, self._identity = database, _identity(self._path)
         return self._database
 
     def _close(self) -> None:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 #: Creating the file fails with errors of the operating system.
