@@ -131,6 +131,8 @@ def explain(error: BaseException, blob: BlobSettings, what: str, key: str) -> st
         return f"{where} does not exist; create it, or correct {key}"
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return f"{where} refused {blob.account.advice}"
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
+        return f"{where} is busy (HTTP {status}); the account's limits are shared with its others"
     if isinstance(error, ServiceRequestError):
         return (
             f"{where} cannot be reached ({_first_line(error)}); check network, DNS and firewall "

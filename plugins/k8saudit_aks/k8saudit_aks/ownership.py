@@ -83,6 +83,9 @@ class Ownership(CheckpointStore):
         self._away = False
         self._store.health.up()
         self._claims.listed = [dict(item) for item in listed]
+        for item in listed:
+            if item["owner_id"] not in self._claims.ids:
+                self._claims.held.pop(item["partition_id"], None)
         self._claims.ids &= {item["owner_id"] for item in listed}
         # The balancer compares the store's times with this machine's clock.
         for item in listed:
@@ -101,7 +104,11 @@ class Ownership(CheckpointStore):
         asked = list(ownership_list)
         held = self._claims.held
         if self._away:
-            kept = [item for item in asked if item["owner_id"] and self._may_keep(item)]
+            kept = [
+                {"last_modified_time": time.time(), **held[item["partition_id"]], **item}
+                for item in asked
+                if item["owner_id"] and self._may_keep(item)
+            ]
             held.update((item["partition_id"], dict(item)) for item in kept)
             return kept
         etags = {item["partition_id"]: item.get("etag") for item in asked}
@@ -109,6 +116,8 @@ class Ownership(CheckpointStore):
         now = time.time()
         for item in granted:
             partition_id = item["partition_id"]
+            # A new claim that the client library keeps in an outage has none.
+            item.setdefault("last_modified_time", now)
             if item.get("etag") != etags[partition_id]:  # written, and not just kept in an outage
                 self._claims.skew = now - item["last_modified_time"]
                 item["last_modified_time"] = now
