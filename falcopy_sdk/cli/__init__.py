@@ -93,8 +93,13 @@ class _LazyGroup(click.Group):
         except FalcopyError as error:
             click.echo(f"falcopy: {error}", err=True)
             sys.exit(error.exit_code)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Ends at Ctrl-C as shells expect it, also while a command is still being imported."""
+        try:
+            return super().invoke(ctx)
         except KeyboardInterrupt:
-            sys.exit(_INTERRUPTED)
+            ctx.exit(_INTERRUPTED)
 
 
 def _given_by_hooks() -> dict[str, click.Command]:

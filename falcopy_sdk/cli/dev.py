@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -116,6 +117,12 @@ def dev(
     job = _Job(plugin, init_config, events, open_params, wanted, limit, timeout)
     if once:
         sys.exit(0 if _replay(job, None) is not None else 1)
+    # Ctrl-C is how this ends, whatever it is at.
+    with contextlib.suppress(KeyboardInterrupt):
+        _watch(job)
+
+
+def _watch(job: _Job) -> None:
     from watchfiles import watch
 
     places = job.watched()

@@ -85,6 +85,9 @@ class HumanPrinter:
     def __init__(self, wanted: list[str] | None) -> None:
         self._wanted = wanted
         self._out = sys.stdout
+        # Taken now: events are printed on another thread, which has no context.
+        context = click.get_current_context(silent=True)
+        self._color = context.color if context is not None else None
         self._requests: list[FieldRequest] = []
         self._width = 0
 
@@ -99,7 +102,7 @@ class HumanPrinter:
     def print(self, plugin: Plugin, event: HostEvent) -> None:
         """See EventPrinter."""
         head = click.style(f"{_time(event.ts)} {event.source}", bold=True)
-        click.echo(f"{head} {_text(plugin, event)}", file=self._out)
+        click.echo(f"{head} {_text(plugin, event)}", file=self._out, color=self._color)
         for request in self._requests:
             value = plugin.extract(event, request)
             if value is not None or self._wanted is not None:

@@ -23,11 +23,27 @@ __all__ = ["run"]
 #: Seconds that a plugin gets to return after Ctrl-C. Hosts wait for ever; a terminal should not.
 _GRACE = 3.0
 _STDOUT = 1  # the file descriptor
+_EXAMPLES = """
+Examples:
+
+\b
+  falcopy run . --open-params audit.jsonl
+  falcopy run acme_audit.py --fields acme.user,acme.groups --limit 5
+  falcopy run libjson.so --init-config @config.yaml --json | jq .fields
+
+breakpoint() in the plugin's code stops there: step with pdb, c goes on.
+
+Exit codes: 0 the source ended or Ctrl-C, 1 the plugin failed, 2 wrong usage, 3 no events to show.
+"""
 
 
-@click.command()
-@click.argument("plugin")
-@click.option("--init-config", metavar="JSON|@FILE", help="The plugin's init configuration.")
+@click.command(epilog=_EXAMPLES)
+@click.argument("plugin", default=".")
+@click.option(
+    "--init-config",
+    metavar="JSON|YAML|@FILE",
+    help="The plugin's init configuration: JSON, a YAML map as in falco.yaml, or a file of either.",
+)
 @click.option("--open-params", metavar="TEXT", default="", help="The plugin's open parameters.")
 @click.option(
     "--fields",
@@ -47,8 +63,8 @@ def run(
     """Drive PLUGIN in falcopy's host and print its events.
 
     PLUGIN is a shared library (a plugin in any language), or, without a build, a plugin written in
-    Python: module:Class, its folder, or its registered name. Logs go to standard error. Ctrl-C
-    ends it.
+    Python: its folder (default: this one), its file, module:Class, or its registered name. Logs go
+    to standard error. Ctrl-C ends it.
 
     With --json a line has num, ts (ns since the epoch), source, data (the event as text) and
     fields (null: no value; lists are lists).

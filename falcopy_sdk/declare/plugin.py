@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from falcopy_sdk.declare import names
+from falcopy_sdk.declare.calls import keywords_only
 from falcopy_sdk.declare.capabilities import Capabilities, capabilities_of, event_scope
 from falcopy_sdk.declare.collect import collect, fields_of, tagged
 from falcopy_sdk.declare.constructor import config_of
@@ -25,6 +26,7 @@ _SPEC: Final = "__falcopy__"
 _EVENT_SCHEMA: Final = "4.0.0"
 
 
+@keywords_only
 def plugin(
     *,
     name: str,

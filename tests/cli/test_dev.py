@@ -44,7 +44,15 @@ class Loop:
         )
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.seen: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -75,8 +83,7 @@ def project(tmp_path: Path) -> Path:
 def loop(project: Path) -> Iterator[Loop]:
     made = Loop(project, "dev_plugin.py", "--events", "events.jsonl")
     yield made
-    made.process.kill()
-    made.process.wait()
+    made.end()
 
 
 def test_a_saved_change_shows_the_fields_that_it_changes(project: Path, loop: Loop) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from .refusals import SOURCE, SOURCED, USER, acme, refusal
+from falcopy_sdk import DeclarationError, plugin
+
+from .refusals import IDENTITY, SOURCE, SOURCED, USER, acme, refusal
 
 
 @pytest.mark.parametrize(
@@ -142,3 +144,24 @@ def test_a_source_cannot_extract_from_another_source():
         "Falco refuses (an illegal set of sources). Fix: make the fields and the source two "
         "plugins."
     )
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"contact": None}, "@plugin: lacks the keyword contact."),
+        ({"contact": None, "version": None}, "@plugin: lacks the keywords version, contact."),
+        ({"event_sources": "acme"}, '@plugin: has no keyword "event_sources". Fix: write event_so'),
+        ({"zzz": 1}, '@plugin: has no keyword "zzz". Fix: use one of name, version,'),
+    ],
+)
+def test_a_wrong_keyword_is_a_sentence_and_no_type_error(keywords, message):
+    given = {key: value for key, value in {**IDENTITY, **keywords}.items() if value is not None}
+    with pytest.raises(DeclarationError) as caught:
+        plugin(**given)
+    assert str(caught.value).startswith(message)
+
+
+def test_the_decorator_without_its_parentheses_is_told():
+    with pytest.raises(DeclarationError, match="is used without its keywords"):
+        plugin(acme())
