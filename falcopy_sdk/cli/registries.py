@@ -20,8 +20,8 @@ __all__ = ["Bar", "Connection", "connection_options", "platform_option", "projec
 class Connection:
     """The options of :func:`connection_options`: makes registries."""
 
-    def __init__(self, plain_http: bool, ca_file: Path | None, retries: int) -> None:
-        self._given = {"plain_http": plain_http or None, "ca_file": ca_file}
+    def __init__(self, plain_http: bool | None, ca_file: Path | None, retries: int) -> None:
+        self._given = {"plain_http": plain_http, "ca_file": ca_file}
         self._retries = retries
 
     def __call__(self, host: str) -> Registry:
@@ -35,9 +35,9 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of a connection; the command gets them as ``connection``."""
 
     @click.option(
-        "--plain-http",
-        is_flag=True,
-        help="Speak to the registry without TLS; for one on this machine that is the default.",
+        "--plain-http/--tls",
+        default=None,
+        help="Without TLS, or with it. Default: with TLS, but for a registry on this machine.",
     )
     @click.option(
         "--ca-file",
@@ -53,7 +53,7 @@ def connection_options(command: Callable[..., None]) -> Callable[..., None]:
     )
     @functools.wraps(command)
     def with_connection(
-        *arguments: Any, plain_http: bool, ca_file: Path | None, retries: int, **given: Any
+        *arguments: Any, plain_http: bool | None, ca_file: Path | None, retries: int, **given: Any
     ) -> None:
         command(*arguments, connection=Connection(plain_http, ca_file, retries), **given)
 

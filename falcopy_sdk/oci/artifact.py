@@ -173,7 +173,8 @@ def package_plugin(
     check_name(first.name)
     check_version(first.version, "version")
     notes += _told(files, glibc)
-    about = _checked(about or About(description=first.description))
+    about = _checked(about or About())
+    about = replace(about, description=about.description or first.description)
     needs = {r.name: r for r in requirements}
     needs[API_REQUIREMENT] = Requirement(API_REQUIREMENT, first.api_version)
     config = Config(first.name, first.version, merged(dependencies), tuple(needs.values()))

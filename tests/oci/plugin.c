@@ -32,6 +32,10 @@ EXPORT int plugin_extract_fields(void *state, const void *event, const void *in)
 EXPORT void *plugin_init(const void *in, int *rc) { (void)in; *rc = 0; return (void *)plugin_init; }
 #endif
 EXPORT void plugin_destroy(void *state) { (void)state; }
+#ifdef GLIBC_2_25
+#include <sys/random.h>
+EXPORT long uses_random(void *room) { return getrandom(room, 1, 0); }
+#endif
 #ifdef RESOLVER
 extern int res_init_of_somewhere(void);
 EXPORT int uses(void) { return res_init_of_somewhere(); }
