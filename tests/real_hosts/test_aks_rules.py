@@ -131,6 +131,11 @@ def test_every_sample_belongs_to_a_rule() -> None:
     assert {path.name for path in SAMPLES.iterdir()} == {folder(rule).name for rule in RULES.rules}
 
 
+def test_the_readme_lists_the_rules() -> None:
+    listed = re.findall(r"(?m)^\| (AKS [^|]+) \|", (PLUGIN / "README.md").read_text())
+    assert listed == list(RULES.rules)
+
+
 def test_every_list_and_macro_is_used() -> None:
     text = (PLUGIN / "rules" / "k8saudit_aks_rules.yaml").read_text()
     for name in (*RULES.lists, *RULES.macros):
