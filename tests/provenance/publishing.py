@@ -43,10 +43,11 @@ class Repository:
         name: str = "tiny",
         version: str = "0.1.0",
         platform: Platform = AMD64,
+        plugin_api: str | None = None,
     ) -> Descriptor:
-        """A plugin as falcoctl pushes it."""
-        facts = image.read_image(library).facts
-        requires = [{"name": "plugin_api_version", "version": facts.required_api_version}]
+        """A plugin as falcoctl pushes it; its plugin API is what the file says, or as given."""
+        required = plugin_api or image.read_image(library).facts.required_api_version
+        requires = [{"name": "plugin_api_version", "version": required}]
         config = {"name": name, "version": version, "requirements": requires}
         manifest = self._manifest(config, self._layer(library))
         index = {
