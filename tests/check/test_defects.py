@@ -31,6 +31,7 @@ SECRET = {"url": "http://127.0.0.1", "password": "correct-horse-battery"}
         ("ONE_INIT_ONLY", "reload", "FPY302", "beside a live state"),
         ("NOT_THREAD_SAFE", "threads", "FPY304", "somebody else is here"),
         ("LEAKS_STATES", "life", "FPY305", r"bytes of memory a round"),
+        ("LEAKS_MAPPINGS", "life", "FPY305", r"102\d KiB of memory a round"),
         ("LEAKS_FILES", "life", "FPY305", "1 open files a round"),
         ("CRASH_AT_DESTROY", "life", "FPY306", "died of SIGSEGV in destroy"),
         ("EXITS_IN_INIT", "life", "FPY306", "ended with exit status 3 in init"),

@@ -21,6 +21,7 @@ _SECONDS_A_BLOCK = 0.6
 _ROUNDS = range(5, 31)
 #: Bytes a round, less is noise: the allocator's in the heap, whole pages in the process.
 _LEAST_HEAP, _LEAST_RESIDENT = 48, 8192
+_HEAP_OF_A_RUNTIME, _SECONDS_TO_COLLECT = 32 * 2**20, 5.0
 
 
 class _MallInfo(ctypes.Structure):
@@ -105,6 +106,16 @@ def leaks(work: Callable[[], None], *, in_process: bool) -> list[str]:
             found.append(f"{grown.objects / rounds:.0f} Python objects a round")
     elif grown.heap >= _LEAST_HEAP * rounds:
         found.append(f"{grown.heap / rounds:.0f} bytes of memory a round")
-    elif grown.resident >= _LEAST_RESIDENT * rounds:
+    elif grown.resident >= _LEAST_RESIDENT * rounds and _keeps_growing(work, marks[0].resident):
         found.append(f"{grown.resident // rounds // 1024} KiB of memory a round")
     return found
+
+
+def _keeps_growing(work: Callable[[], None], start: int) -> bool:
+    """Whether it grows beyond what a runtime lets pile up before it collects (Go: some MiB)."""
+    until = time.monotonic() + _SECONDS_TO_COLLECT
+    while time.monotonic() < until:
+        work()
+        if resident() - start > _HEAP_OF_A_RUNTIME:
+            return True
+    return False

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "falcopy_abi.h"
@@ -118,6 +119,10 @@ EXPORT ss_plugin_t *plugin_init(const ss_plugin_init_input *in, ss_plugin_rc *rc
     }
     usleep(3000);
     __atomic_fetch_sub(&live, 1, __ATOMIC_SEQ_CST);
+#endif
+#ifdef LEAKS_MAPPINGS
+    memset(mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1,
+           1 << 20);
 #endif
 #ifdef EXITS_IN_INIT
     exit(3);
