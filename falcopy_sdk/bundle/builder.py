@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import dataclasses
+import json
 import shutil
 import tempfile
 import time
@@ -16,16 +16,17 @@ from packaging.utils import canonicalize_name
 
 from falcopy_sdk import hooks
 from falcopy_sdk.bundle import (
-    audit,
     bytecode,
+    cache,
     facts,
     image,
     install,
     interpreter,
     inventory,
+    library_file,
     manifest,
     payload,
-    privatize,
+    private_cache,
     project,
     requirements,
     sbom,
@@ -33,6 +34,7 @@ from falcopy_sdk.bundle import (
     shake,
     stdlib,
     target,
+    unchanged,
     wheels,
 )
 from falcopy_sdk.bundle.settings import Settings
@@ -43,8 +45,6 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.bundle.interpreter import Interpreter
     from falcopy_sdk.bundle.inventory import Package
-    from falcopy_sdk.bundle.payload import Payload
-    from falcopy_sdk.bundle.privatize import Privatized
     from falcopy_sdk.bundle.target import Target
     from falcopy_sdk.declare.facts import StaticFacts
 
@@ -87,15 +87,6 @@ class BuildResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _Checked:
-    """The written file, and what its audit has to say."""
-
-    size: int
-    sha256: str
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Tree:
     """The assembled folder and what is known about it."""
 
@@ -132,14 +123,78 @@ def build(
     started = time.monotonic()
     say = progress or (lambda _: None)
     python = interpreter.running()
-    loader = sdk.loader(python.machine)
     chosen = target.resolve(plugin, Path.cwd())
+    say("reading the plugin's dependencies")
+    packages = _packages(chosen)
+    added = _contents_of_hooks(chosen.ref)
+    key = unchanged.key_of(chosen.project, chosen.ref, packages, python, added, glibc)
+    results = cache.Folders("results", kept=4)
+    if key is not None and results.has(key):
+        say("taking the result of the last build, whose inputs were the same")
+        try:
+            with results.get(key, _not_there) as folder:
+                return _again(folder, output, started)
+        except _GoneError:
+            pass  # removed a moment ago, by a build that needed room
+    result = _build(chosen, packages, added, python, output, glibc, say, started)
+    cache.tidy()
+    if key is not None:
+        with results.get(key, lambda folder: _keep(result, folder)):
+            pass
+    return result
+
+
+class _GoneError(Exception):
+    pass
+
+
+def _packages(chosen: Target) -> requirements.Packages:
+    if chosen.project is not None:
+        return requirements.of_project(chosen.project)
+    return requirements.of_distribution(metadata.distribution(chosen.distribution or ""))
+
+
+def _keep(result: BuildResult, folder: Path) -> None:
+    shutil.copyfile(result.path, folder / "plugin.so")
+    document = {k: v for k, v in dataclasses.asdict(result).items() if k != "path"}
+    (folder / "result.json").write_text(json.dumps(document), encoding="utf-8")
+
+
+def _not_there(_folder: Path) -> None:
+    raise _GoneError
+
+
+def _again(folder: Path, output: Path | None, started: float) -> BuildResult:
+    document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    path = (output or Path("dist") / f"lib{document['name']}.so").absolute()
+    same = path.is_file() and path.stat().st_size == document["size"]
+    if not same or library_file.sha256(path) != document["sha256"]:
+        with library_file.replacing(path) as partial:
+            shutil.copyfile(folder / "plugin.so", partial)
+    seconds = time.monotonic() - started
+    changed = {"path": path, "seconds": seconds, "notes": tuple(document["notes"])}
+    return BuildResult(**{**document, **changed})
+
+
+def _build(
+    chosen: Target,
+    packages: requirements.Packages,
+    added: dict[str, bytes | Path],
+    python: Interpreter,
+    output: Path | None,
+    glibc: str | None,
+    say: Callable[[str], None],
+    started: float,
+) -> BuildResult:
+    loader = sdk.loader(python.machine)
     with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
         root = Path(scratch) / "bundle"
-        tree = _assemble(chosen, python, root, say)
+        tree = _assemble(chosen, packages, added, python, root, say)
         versions = {package.name: package.version for package in tree.packages}
         say("making its libraries private")
-        private = privatize.privatize(root, python.libpython, _identity(tree.facts), python.machine)
+        private = private_cache.privatized(
+            root, python.libpython, _identity(tree.facts), python.machine
+        )
         say("packing")
         sbom.write(
             root,
@@ -170,7 +225,15 @@ def build(
         packed = payload.write(root, archive)
         path = (output or Path("dist") / f"lib{tree.facts.name}.so").absolute()
         say("auditing the result")
-        checked = _write(path, loader, archive, packed, tree, private, glibc)
+        filled = image.Image(
+            facts=tree.facts,
+            bridge_path=tree.bridge,
+            payload_offset=loader.stat().st_size,
+            payload_size=packed.size,
+            payload_sha256=packed.sha256,
+            glibc_floor=private.glibc_floor,
+        )
+        checked = library_file.write(path, loader, archive, filled, root, glibc)
     return BuildResult(
         path=path,
         name=tree.facts.name,
@@ -188,13 +251,15 @@ def build(
     )
 
 
-def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[str], None]) -> _Tree:
+def _assemble(
+    chosen: Target,
+    packages: requirements.Packages,
+    added: dict[str, bytes | Path],
+    python: Interpreter,
+    root: Path,
+    say: Callable[[str], None],
+) -> _Tree:
     site = root / "site-packages"
-    say("reading the plugin's dependencies")
-    if chosen.project is not None:
-        packages = requirements.of_project(chosen.project)
-    else:
-        packages = requirements.of_distribution(metadata.distribution(chosen.distribution or ""))
     say(f"installing {len(packages.pins) + len(packages.installed)} packages")
     install.install(packages, site)
     if chosen.project is not None:
@@ -211,8 +276,8 @@ def _assemble(chosen: Target, python: Interpreter, root: Path, say: Callable[[st
     found = _shake(root, python, chosen, found)
     say("compiling to bytecode")
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
-    for added, contents in _contents_of_hooks(chosen.ref).items():
-        _add(root, added, contents)
+    for name, contents in added.items():
+        _add(root, name, contents)
     say("asking the plugin for its static facts")
     answers = facts.ask(root, python, chosen.ref)
     return _Tree(root, answers, bridge, found, source_hash, packages.notes)
@@ -271,67 +336,3 @@ def _refuse_broken(rejected: tuple[bytecode.Rejected, ...], chosen: Target) -> N
 
 def _identity(answers: StaticFacts) -> str:
     return f"{answers.plugin_ref} {answers.name} {answers.version}"
-
-
-def _write(
-    path: Path,
-    loader: Path,
-    archive: Path,
-    packed: Payload,
-    tree: _Tree,
-    private: Privatized,
-    glibc: str | None,
-) -> _Checked:
-    """Puts loader and payload together beside ``path``, audits it and moves the whole there."""
-    filled = image.pack(
-        image.Image(
-            facts=tree.facts,
-            bridge_path=tree.bridge,
-            payload_offset=loader.stat().st_size,
-            payload_size=packed.size,
-            payload_sha256=packed.sha256,
-            glibc_floor=private.glibc_floor,
-        )
-    )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        with partial.open("w+b") as file:
-            with loader.open("rb") as source:
-                shutil.copyfileobj(source, file)
-                place = image.place_of(source, loader)
-            with archive.open("rb") as source:
-                shutil.copyfileobj(source, file)
-            file.seek(place)
-            file.write(filled)
-            file.seek(0)
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        notes = _audit(partial, tree.root, path.name, glibc)
-        size = partial.stat().st_size
-        partial.replace(path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
-    return _Checked(size, sha256, notes)
-
-
-def _audit(built: Path, root: Path, name: str, glibc: str | None) -> tuple[str, ...]:
-    """Refuses what would harm a host; a missing licence is the author's to judge, a note."""
-    found = audit.audit_unpacked(built, root, name, glibc=glibc).findings
-    notes = tuple(str(f).removesuffix(".") for f in found if f.code == "no-licence")
-    harmful = [f for f in found if f.code != "no-licence"]
-    if harmful:
-        lines = "\n".join(f"  {finding}" for finding in harmful)
-        raise BuildError(f"the audit of {name} has {len(harmful)} findings:\n{lines}")
-    return notes
-
-
-def _unwritable(path: Path, error: OSError) -> BuildError:
-    return BuildError(
-        f"{path} cannot be written: {error.strerror} ({error.filename or path}). "
-        "Name another file with -o, or make room."
-    )

@@ -97,8 +97,9 @@ class Store:
 class Folders:
     """Folders, never changed once they are there. A lock keeps one that is in use from going."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, kept: int = _KEPT_FOLDERS) -> None:
         self._folder = _made(_home() / kind)
+        self._kept = kept
 
     @contextlib.contextmanager
     def get(self, key: str, make: Callable[[Path], None]) -> Iterator[Path]:
@@ -141,7 +142,7 @@ class Folders:
         entries = [path for path in self._folder.iterdir() if path.name != used]
         entries.sort(key=_last_used, reverse=True)
         whole = [path for path in entries if not path.name.startswith(_PARTIAL)]
-        for path in [*whole[_KEPT_FOLDERS - 1 :], *(p for p in entries if p not in whole)]:
+        for path in [*whole[self._kept - 1 :], *(p for p in entries if p not in whole)]:
             _remove_unused(path)
 
 

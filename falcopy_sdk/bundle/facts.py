@@ -51,13 +51,19 @@ def _error(ref: str, result: dict[str, Any]) -> Exception:
     problem: list[str] = result["problem"]
     if result["kind"] == "declaration":
         return DeclarationError(*problem)
+    if result["kind"] == "class":
+        return PluginLoadError(
+            f"{ref} names no class: {problem[0]} Correct the entry point in pyproject.toml, "
+            "[project.entry-points.falcopy]."
+        )
     if result["kind"] == "module":
         module, trace = problem
         reason = LEFT_OUT.get(module.partition(".")[0])
         fix = (
             f"{module} is not in a bundle: {reason}"
             if reason
-            else f"if {module} is a dependency, add it to [project] dependencies and to the lock"
+            else f"if {module} is a dependency, add it to [project] dependencies and to the lock; "
+            "if it is installed and no import names it, to [tool.falcopy] include-modules"
         )
         return PluginLoadError(f"{ref} does not import in the bundle; {fix}.\n{trace}")
     return PluginLoadError(f"{ref} does not import in the bundle:\n{problem[0]}")

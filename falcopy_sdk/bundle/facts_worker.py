@@ -10,6 +10,10 @@ import sys
 from typing import Any
 
 
+class _NoSuchClassError(Exception):
+    pass
+
+
 def main() -> None:
     """Writes the answer; an exception of the plugin's own code is an answer too."""
     root, library, ref, answer = sys.argv[1:]
@@ -27,6 +31,8 @@ def main() -> None:
     result: dict[str, object]
     try:
         result = {"facts": _facts(ref)}
+    except _NoSuchClassError as error:
+        result = {"kind": "class", "problem": [str(error)]}
     except DeclarationError as error:
         result = {"kind": "declaration", "problem": [error.where, error.problem, error.fix]}
     except ModuleNotFoundError as error:
@@ -39,14 +45,21 @@ def main() -> None:
 
 def _facts(ref: str) -> dict[str, object]:
     import dataclasses
-    import functools
+    import difflib
     import importlib
 
     from falcopy_sdk.declare.facts import static_facts
     from falcopy_sdk.declare.plugin import plugin_spec
 
     module, _, name = ref.partition(":")
-    cls: Any = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    cls: Any = importlib.import_module(module)
+    for part in name.split("."):
+        names = [each for each in vars(cls) if not each.startswith("_")]
+        if not hasattr(cls, part):
+            close = difflib.get_close_matches(part, names, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise _NoSuchClassError(f"{module} has no {name}.{hint}")
+        cls = getattr(cls, part)
     facts = dataclasses.asdict(static_facts(plugin_spec(cls)))
     facts["exports"] = sorted(facts["exports"])
     return facts

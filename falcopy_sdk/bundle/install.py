@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from falcopy_sdk.bundle import environment, installer, requirements
+from falcopy_sdk.bundle import cache, environment, installer, requirements
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
@@ -52,7 +52,11 @@ def install(packages: Packages, site: Path) -> None:
     """
     site.mkdir(parents=True, exist_ok=True)
     if packages.pins:
-        _install_pins(packages.pins, site)
+        key = cache.digest(cache.own_code("install"), sys.version, sys.platform, packages.pins)
+        with cache.Folders("site-packages").get(
+            key, lambda folder: _install_pins(packages.pins, folder)
+        ) as folder:
+            shutil.copytree(folder, site, dirs_exist_ok=True)
     for dist in packages.installed:
         environment.copy_distribution(dist, site)
     for dist in requirements.tool_chain_only(packages, site):
@@ -66,7 +70,7 @@ def _install_pins(pins: Sequence[Pin], site: Path) -> None:
             file.write(f"{pin.name}=={pin.version}{hashes}\n")
         file.flush()
         common = ["--target", str(site), "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-        common += ["--quiet", "-r", file.name]
+        common += ["-r", file.name]
         if uv := installer.uv():
             # Copies: hard links would share the files, which are edited later, with uv's cache.
             command = [uv, "pip", "install", "--python", sys.executable, "--link-mode", "copy"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.bundle.elf import SharedLibrary
 
-__all__ = ["Privatized", "privatize"]
+__all__ = ["Privatized", "bundle_id", "privatize"]
 
 _log = logging.getLogger(__name__)
 
@@ -78,7 +78,9 @@ class _Closure:
         return frozenset(path for needs in self.links.values() for path in needs.values())
 
 
-def privatize(root: Path, libpython: Path, identity: str, machine: str) -> Privatized:
+def privatize(
+    root: Path, libpython: Path, identity: str, machine: str, names_id: str | None = None
+) -> Privatized:
     """Edits all ELF files under ``root`` and adds the libraries they need.
 
     Args:
@@ -86,16 +88,17 @@ def privatize(root: Path, libpython: Path, identity: str, machine: str) -> Priva
         libpython: the interpreter's shared library on this machine.
         identity: of the plugin; with the contents of all files it makes the new names unique.
         machine: ``"x86_64"`` or ``"aarch64"``.
+        names_id: goes into the names of files instead of the id that the contents give.
 
     Raises:
         BuildError: a needed library is missing, a file is damaged, or patchelf fails.
     """
     closure = _collect(root, libpython, machine)
-    bundle_id = _bundle_id(root, identity)
+    own_id = bundle_id(root, identity)
     own_python = closure.system[libpython.name]
     _link_libpython(closure, own_python)
-    renames = symbols.plan_renames(closure.libraries.values(), closure.linked, f"fp{bundle_id}_")
-    names = {path: _private_name(path.name, bundle_id) for path in closure.linked}
+    renames = symbols.plan_renames(closure.libraries.values(), closure.linked, f"fp{own_id}_")
+    names = {path: _private_name(path.name, names_id or own_id) for path in closure.linked}
     patchelf = _patchelf()
 
     def edit(path: Path) -> int:
@@ -118,7 +121,7 @@ def privatize(root: Path, libpython: Path, identity: str, machine: str) -> Priva
     )
 
 
-def _bundle_id(root: Path, identity: str) -> str:
+def bundle_id(root: Path, identity: str) -> str:
     """Ten hex digits that depend on everything in the bundle, system libraries included.
 
     Two bundles of one id would share whichever library was loaded first.
@@ -182,10 +185,10 @@ def _link_libpython(closure: _Closure, libpython: Path) -> None:
             closure.links[path].setdefault(libpython.name, libpython)
 
 
-def _private_name(name: str, bundle_id: str) -> str:
+def _private_name(name: str, mark: str) -> str:
     """``libcrypto.so.3`` → ``libcrypto-<id>.so.3``."""
     stem, dot, rest = name.partition(".so")
-    return f"{stem}-{bundle_id}{dot}{rest}"
+    return f"{stem}-{mark}{dot}{rest}"
 
 
 def _edit(

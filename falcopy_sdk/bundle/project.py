@@ -9,7 +9,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,6 +35,7 @@ class Project:
         plugins: entry points of the group ``falcopy``.
         dependencies: None when the build backend computes them (``dynamic``).
         settings: its ``[tool.falcopy]``.
+        document: the whole of its pyproject.toml.
     """
 
     folder: Path
@@ -42,6 +43,7 @@ class Project:
     plugins: dict[str, str]
     dependencies: tuple[Requirement, ...] | None
     settings: Settings
+    document: dict[str, Any] = field(hash=False)
 
     def plugin_ref(self) -> str:
         """``module:Class`` of the project's one plugin.
@@ -89,6 +91,7 @@ def read_project(folder: Path) -> Project:
         plugins={str(key): str(value) for key, value in plugins.items()},
         dependencies=_dependencies(path, table),
         settings=read_settings(document, path),
+        document=document,
     )
 
 
@@ -134,10 +137,10 @@ def build_into(project: Project, site: Path) -> None:
         )
         environment = {**os.environ, "DIST_EXTRA_CONFIG": str(config)}
         if uv := installer.uv():
-            command = [uv, "build", "--wheel", "--quiet", "--python", sys.executable]
+            command = [uv, "build", "--wheel", "--python", sys.executable]
             command += ["--out-dir", str(output), str(project.folder)]
         else:
-            command = [*installer.pip(), "wheel", "--no-deps", "--quiet"]
+            command = [*installer.pip(), "wheel", "--no-deps"]
             command += ["--wheel-dir", str(output), str(project.folder)]
         problem = installer.run(command, environment)
         wheels = sorted(output.glob("*.whl"))

@@ -13,11 +13,11 @@
 #include "glibc.h"
 #include "image.h"
 #include "self.h"
+#include "tree.h"
 #include "zip.h"
 
 typedef const struct falcopy_bridge *(*boot_function)(const char *root, char *error, size_t size);
 
-#define ENTRY_DIGITS 32
 /* Of a plugin's name as part of a file name: no "/", nothing a locale decides. */
 #define NAME_CHARACTERS "-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -125,6 +126,33 @@ static enum verdict write_marker(const struct search *search, int folder)
     return UNUSABLE;
 }
 
+/* Keeps the entry from being cleaned away for as long as this process lives: a shared
+ * lock on its folder, whose descriptor is never closed. False: the entry was replaced
+ * or removed since we looked. Where the file system has no locks nobody cleans. */
+static bool hold(const struct search *search)
+{
+    static int held = -1; /* one at a time: boot() holds a lock */
+    struct stat ours, now;
+    const int folder =
+        io_open(search->base, search->entry, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+
+    if (folder < 0)
+        return false;
+    while (flock(folder, LOCK_SH) != 0 && errno == EINTR) {
+    }
+    if (fstat(folder, &ours) == 0 &&
+        fstatat(search->base, search->entry, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+        ours.st_ino == now.st_ino && ours.st_dev == now.st_dev) {
+        /* After a start that failed the next one may find another entry. */
+        if (held >= 0)
+            (void)close(held);
+        held = folder;
+        return true;
+    }
+    (void)close(folder);
+    return false;
+}
+
 /* Unpacks beside the entry and renames it into place. Losing the race for the
  * name is no failure: the caller looks again. */
 static enum verdict build(const struct search *search)
@@ -168,6 +196,9 @@ static enum verdict find_in(const struct search *search)
         enum verdict verdict = USABLE;
         switch (look(search, &status)) {
         case FOUND_COMPLETE:
+            if (!hold(search))
+                continue;
+            entries_clean(search->base, search->entry);
             return USABLE;
         case FOUND_FOREIGN:
             return UNUSABLE;

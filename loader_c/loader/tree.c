@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +113,50 @@ void scratch_clean(int base)
         if (fstat(folder, &status) == 0 && status.st_uid == geteuid() &&
             flock(folder, LOCK_EX | LOCK_NB) == 0)
             scratch_remove(base, item->d_name);
+        (void)close(folder);
+    }
+    (void)closedir(listing);
+}
+
+/* Whether `name` is that of another version of the plugin whose entry is `entry`: they
+ * differ in the digits of the payload's hash at the end, and only there. */
+static bool is_sibling(const char *name, const char *entry)
+{
+    const size_t size = strlen(entry);
+
+    return size > ENTRY_DIGITS && strlen(name) == size && strcmp(name, entry) != 0 &&
+           strncmp(name, entry, size - ENTRY_DIGITS) == 0 &&
+           strspn(name + size - ENTRY_DIGITS, "0123456789abcdef") == ENTRY_DIGITS;
+}
+
+void entries_clean(int base, const char *entry)
+{
+    const int copy = io_open(base, ".", FOLDER_FLAGS, 0);
+    DIR *listing = copy < 0 ? NULL : fdopendir(copy);
+    const struct dirent *item;
+
+    if (listing == NULL) {
+        if (copy >= 0)
+            (void)close(copy);
+        return;
+    }
+    while ((item = readdir(listing)) != NULL) {
+        char name[SCRATCH_NAME_SIZE];
+        struct stat status, now;
+        if (!is_sibling(item->d_name, entry))
+            continue;
+        const int folder = io_open(base, item->d_name, FOLDER_FLAGS, 0);
+        if (folder < 0)
+            continue;
+        /* Renamed under the lock: a process that waits for the entry then sees that it is
+         * gone, and whoever looks later does not find half of it. */
+        scratch_name(name);
+        if (fstat(folder, &status) == 0 && status.st_uid == geteuid() &&
+            flock(folder, LOCK_EX | LOCK_NB) == 0 &&
+            fstatat(base, item->d_name, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+            now.st_ino == status.st_ino && now.st_dev == status.st_dev &&
+            renameat(base, item->d_name, base, name) == 0)
+            scratch_remove(base, name);
         (void)close(folder);
     }
     (void)closedir(listing);

@@ -26,4 +26,11 @@ void scratch_remove(int base, const char *name);
  * works in any more. */
 void scratch_clean(int base);
 
+/* Of the payload's hash, in the name of a cache entry. */
+#define ENTRY_DIGITS 32
+
+/* Removes from `base` the caller's own entries of other versions of the plugin whose
+ * entry is `entry`, as far as no process uses them (see hold() in cache.c). */
+void entries_clean(int base, const char *entry);
+
 #endif

@@ -292,7 +292,7 @@ def test_a_dependency_that_is_not_declared_is_missed_at_build_time(project):
 def test_a_class_that_is_not_there_is_told(project):
     path = project / "pyproject.toml"
     path.write_text(path.read_text().replace("plugin:Tiny", "plugin:Missing"))
-    with pytest.raises(PluginLoadError, match="has no attribute 'Missing'"):
+    with pytest.raises(PluginLoadError, match=r"tiny\.plugin has no Missing\. Correct the entry"):
         build(project)
 
 

