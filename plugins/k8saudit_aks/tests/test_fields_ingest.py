@@ -8,7 +8,7 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from k8saudit import Rejected, records
+from k8saudit import Extra, Rejected, records
 from k8saudit.rfc3339 import nanoseconds
 
 from falcopy_sdk import Event
@@ -41,6 +41,17 @@ def test_an_event_is_written_again_in_compact_form() -> None:
         assert event.ts == 1714566896000000000
         assert event.json == orjson.loads(text)
         assert rejected == []
+
+
+def test_a_source_can_add_what_it_knows_to_every_event() -> None:
+    extra = Extra.of("cloud", {"cluster": "a", "zones": [1, 2]})
+    first, second = records(listed(EVENT, {**EVENT, "cloud": "forged", "z": 1}), extra=extra)
+    plain = orjson.dumps(EVENT)
+    assert first.data == plain[:-1] + b',"cloud":{"cluster":"a","zones":[1,2]}}'
+    assert second.data == plain[:-1] + b',"z":1,"cloud":{"cluster":"a","zones":[1,2]}}'
+    assert [orjson.loads(event.data) for event in (first, second)] == [first.json, second.json]
+    assert len(list(records(EVENT, len(plain), extra=extra))) == 1
+    assert list(records(EVENT, len(plain) - 1, lambda *_: None, extra)) == []
 
 
 def test_stage_and_version_do_not_matter() -> None:
