@@ -24,7 +24,16 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     return Path(value) if value is not None else None
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+    Examples:
+      falcopy build                                   dist/lib<name>.so of this folder
+      falcopy build acme_audit:AcmeAudit -o libacme-audit.so
+      falcopy build . --glibc 2.28                    refuse what needs a newer glibc
+
+    Exit codes: 0 built, 2 wrong usage, 4 something is missing (falcopy doctor), 5 the build failed.
+    """
+)
 @click.argument("plugin", default=".")
 @click.option(
     "-o",

@@ -27,7 +27,14 @@ _SHOWN = ("python", "machine", "sdk", "packages", "system_libraries")
 _SHOWN_APART = frozenset({"files", "format", "glibc_floor", "plugin"})
 
 
-@click.command()
+@click.command(
+    epilog="""\b
+    Examples:
+      falcopy inspect dist/libacme-audit.so
+      falcopy inspect libjson.so --json | jq '.fields[].name'
+      falcopy inspect new.so --diff old.so
+    """
+)
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option("--size", is_flag=True, help="What takes room in it, the largest first.")

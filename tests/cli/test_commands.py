@@ -34,10 +34,12 @@ def test_every_command_has_help(falcopy: Any, command: str) -> None:
     done = falcopy(command, "-h")
     assert done.returncode == 0
     assert done.stdout.startswith(f"Usage: falcopy {command} ")
+    # A group's are with its commands.
+    assert "Examples:" in done.stdout or "\nCommands:" in done.stdout
 
 
 @pytest.mark.parametrize(
-    "arguments", [["frobnicate"], ["run"], ["run", "x", "--limit", "0"], ["inspect", "/none"]]
+    "arguments", [["frobnicate"], ["check"], ["run", "x", "--limit", "0"], ["inspect", "/none"]]
 )
 def test_wrong_usage_exits_with_2(falcopy: Any, arguments: list[str]) -> None:
     done = falcopy(*arguments)

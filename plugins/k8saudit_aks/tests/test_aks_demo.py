@@ -18,7 +18,7 @@ DEMO = Path(__file__).parents[1] / "demo"
 @pytest.fixture
 def demo(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(str(DEMO))
-    spec = importlib.util.spec_from_file_location("k8saudit_aks_demo", DEMO / "__main__.py")
+    spec = importlib.util.spec_from_file_location("k8saudit_aks_demo", DEMO / "demonstration.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
