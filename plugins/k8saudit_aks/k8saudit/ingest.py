@@ -137,8 +137,8 @@ def _event(
     if time is None:
         on_rejected(Rejected.BAD_TIMESTAMP, f"{_shown(timestamp)} in {_named(candidate)}")
         return None
-    if extra is not None:
-        candidate.pop(extra.name, None)
+    if extra is not None and extra.name in candidate:
+        candidate = {name: value for name, value in candidate.items() if name != extra.name}
     try:
         data = to_json(candidate)
     except RecursionError:
@@ -150,7 +150,7 @@ def _event(
     if extra is not None:
         # Joined as text: a second round through the encoder would cost a tenth of all reading.
         data = data[:-1] + extra.end
-        candidate[extra.name] = extra.value
+        candidate = {**candidate, extra.name: extra.value}
     # The plugin API keeps the largest number for "the host's clock".
     return Event(data, None if time == _HOST_CLOCK else time, json=guarded(candidate))
 
