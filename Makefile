@@ -53,7 +53,8 @@ soak: $(INSTALLED)
 native: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml plugins/k8saudit_aks/pyproject.toml $(NATIVE) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	@echo "installing falcopy, its C parts and its tools into $(VENV): about a minute"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	    --editable '.[dev]' --editable plugins/k8saudit_aks
 	touch $@
 
