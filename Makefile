@@ -6,6 +6,7 @@
 #   make bench    the benchmarks
 #   make soak     400 hosts killed, a million events through the plugin; needs Azurite, ~10 minutes
 #   make release-dry-run   all steps of a release, with a registry on this machine
+#   make docs     the site of docs/, in build/site
 #   make native   rebuild the C parts after a change of loader_c/
 #   make clean    remove all that the others made
 #
@@ -23,6 +24,8 @@ export PATH := $(abspath $(BIN)):$(PATH)
 INSTALLED := $(VENV)/.installed
 NATIVE := $(shell find loader_c -type f) $(wildcard falcopy_sdk/abi/*.h)
 
+
+.PHONY: docs
 .PHONY: demo test lint bench soak release-dry-run native clean check-python
 .DEFAULT_GOAL := test
 
@@ -49,6 +52,9 @@ soak: $(INSTALLED)
 	FALCOPY_KILLS=200 $(BIN)/python -m pytest -q -s plugins/k8saudit_aks/tests/test_kill_host.py
 	$(BIN)/falcopy build k8saudit_aks
 	$(BIN)/python tests/bench/soak.py
+
+docs: $(INSTALLED)
+	$(BIN)/python -m mkdocs build --strict
 
 native: $(INSTALLED)
 

@@ -34,7 +34,8 @@ def test_five_commands_make_a_tested_packed_plugin(
     assert " passed" in author.run("pytest", "-q", cwd=project)
     author.run("falcopy", "build", cwd=project)
     library = project / "dist" / f"lib{name}.so"
-    author.run("falcopy", "check", library, "--events", "samples/events.jsonl", cwd=project)
+    samples = ("--events", "samples/events.jsonl", "--init-config", "@samples/init_config.yaml")
+    author.run("falcopy", "check", library, *samples, cwd=project)
     rules = next(project.glob("rules/*.yaml"))
     printed = author.run("falcopy", "package", library, rules, "--project", ".", cwd=project)
     plugin, rulesfile = (project / line for line in printed.splitlines())
