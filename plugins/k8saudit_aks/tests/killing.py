@@ -29,6 +29,8 @@ PARTITIONS = ("0", "1")
 CHECKPOINT_EVENTS = 200
 #: Events for each partition, every so many seconds, while there are not too many already.
 FEED, FEED_EVERY, BACKLOG = 10, 0.05, 4000
+#: Seconds for what a host should do, on a machine that has much else to do.
+PATIENCE = 150.0
 
 _QUEUE_H = Path(__file__).parents[3] / "loader_c/bridge/queue.h"
 #: The sizes of the queue between the plugin's two threads.
@@ -135,7 +137,7 @@ class Lane:
         """How many events of a partition the emulator has."""
         return self.emulator.partition(self.hub, partition).next_sequence_number
 
-    async def until(self, condition: Callable[[], bool], what: str, within: float = 60.0) -> None:
+    async def until(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         """Wait for something that the host does."""
         try:
             async with asyncio.timeout(within):
@@ -305,7 +307,7 @@ def blob_store(config: dict[str, Any], wire: Tripwire) -> Store:
 
         setattr(wire, when, watch)
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 await done.wait()
         except TimeoutError:
             raise AssertionError(f"{lane.hub}: no {what}\n{lane.host.log}") from None

@@ -33,7 +33,7 @@ LANES = 8 if KILLS > 100 else 4
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120 + 2 * KILLS)
+@pytest.mark.timeout(300 + 4 * KILLS)
 @pytest.mark.parametrize("kind", ["blob", "file"])
 def test_a_host_killed_at_any_moment_loses_nothing_and_repeats_little(
     kind: str, request: pytest.FixtureRequest, k8saudit_aks_library: Path, tmp_path: Path
