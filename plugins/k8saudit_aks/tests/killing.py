@@ -137,7 +137,9 @@ class Lane:
         """How many events of a partition the emulator has."""
         return self.emulator.partition(self.hub, partition).next_sequence_number
 
-    async def until(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+    async def until(
+        self, condition: Callable[[], bool], what: str, within: float = PATIENCE
+    ) -> None:
         """Wait for something that the host does."""
         try:
             async with asyncio.timeout(within):

@@ -139,6 +139,7 @@ class Shared:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_three_hosts_share_eight_partitions_and_one_that_is_killed_is_replaced(
     order: Callable[[Emulator, str], Order], container: Any
 ) -> None:
@@ -185,6 +186,7 @@ def in_order(numbers: list[int]) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_host_that_is_told_to_end_hands_its_partitions_over_at_once(
     order: Callable[[Emulator, str], Order], container: Any
 ) -> None:
