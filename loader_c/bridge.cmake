@@ -15,3 +15,42 @@ if(bridge_sources)
   target_link_libraries(_bridge PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   install(TARGETS _bridge LIBRARY DESTINATION runtime)
 endif()
+
+# For the other architectures zig compiles it, against the same headers: pyconfig.h of two 64-bit
+# little-endian Linux builds of one CPython differs in nothing that an extension module sees.
+# FALCOPY_PYTHON_INCLUDE_<arch> names that platform's own headers instead.
+if(bridge_sources AND NOT FALCOPY_SANITIZE AND Python_SOABI)
+  set(foreign_bridges)
+  foreach(arch IN LISTS FALCOPY_MACHINES)
+    if(arch STREQUAL native_arch)
+      continue()
+    endif()
+    set(FALCOPY_PYTHON_INCLUDE_${arch} "${Python_INCLUDE_DIRS}" CACHE STRING
+      "Python's headers for ${arch}")
+    string(REPLACE "${native_arch}" "${arch}" soabi "${Python_SOABI}")
+    set(output "${CMAKE_CURRENT_BINARY_DIR}/_bridge.${soabi}.so")
+    set(include_flags ${include_dirs} "${CMAKE_CURRENT_SOURCE_DIR}/bridge")
+    list(TRANSFORM include_flags PREPEND "-I")
+    # As system headers: pyconfig.h defines feature macros again.
+    foreach(folder IN LISTS FALCOPY_PYTHON_INCLUDE_${arch})
+      list(APPEND include_flags -isystem "${folder}")
+    endforeach()
+    add_custom_command(
+      OUTPUT "${output}"
+      COMMAND "${CMAKE_COMMAND}" -E env
+        "ZIG_GLOBAL_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/zig-cache"
+        "ZIG_LOCAL_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/zig-cache"
+        "${Python_EXECUTABLE}" -m ziglang cc -target "${arch}-linux-gnu.2.17"
+        ${common_flags} -O2 -g0 -fno-sanitize=all -fno-lto -shared -fPIC -s -D_GNU_SOURCE
+        ${include_flags} ${bridge_sources} -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now
+        -lpthread -ldl -o "${output}"
+      DEPENDS ${bridge_sources}
+      COMMENT "Compiling the ${arch} bridge"
+      COMMAND_EXPAND_LISTS VERBATIM)
+    list(APPEND foreign_bridges "${output}")
+  endforeach()
+  if(foreign_bridges)
+    add_custom_target(foreign_bridges ALL DEPENDS ${foreign_bridges})
+    install(PROGRAMS ${foreign_bridges} DESTINATION runtime)
+  endif()
+endif()

@@ -36,14 +36,14 @@ if(NOT zig_result EQUAL 0)
     "The loader is compiled by zig, and ${Python_EXECUTABLE} cannot run it:\n${zig_error}\n"
     "Install it into that Python: ${Python_EXECUTABLE} -m pip install 'ziglang>=0.15,<1'")
 endif()
-message(STATUS "zig ${zig_version} compiles the loader for: ${FALCOPY_LOADER_ARCHS}")
+message(STATUS "zig ${zig_version} compiles the loader for: ${FALCOPY_MACHINES}")
 
 set(loader_include_flags ${include_dirs})
 list(TRANSFORM loader_include_flags PREPEND "-I")
 set(loaders)
-foreach(arch IN LISTS FALCOPY_LOADER_ARCHS)
+foreach(arch IN LISTS FALCOPY_MACHINES)
   if(NOT arch MATCHES "^(x86_64|aarch64)$")
-    message(FATAL_ERROR "FALCOPY_LOADER_ARCHS: there is no loader for '${arch}'; "
+    message(FATAL_ERROR "FALCOPY_MACHINES: there is no loader for '${arch}'; "
       "known are x86_64 and aarch64")
   endif()
   set(loader "${CMAKE_CURRENT_BINARY_DIR}/loader-${arch}.so")

@@ -18,6 +18,7 @@ from falcopy_sdk import hooks
 from falcopy_sdk.bundle import (
     bytecode,
     cache,
+    choose,
     facts,
     image,
     install,
@@ -96,6 +97,8 @@ class _Tree:
     packages: tuple[Package, ...]
     source_hash: str
     notes: tuple[str, ...]
+    #: Modules that its extension modules import.
+    traced: frozenset[str]
 
 
 def build(
@@ -103,6 +106,8 @@ def build(
     output: Path | None = None,
     *,
     glibc: str | None = None,
+    platform: str | None = None,
+    python_root: Path | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> BuildResult:
     """Builds a plugin with the running interpreter and its environment.
@@ -113,6 +118,9 @@ def build(
         output: the file to write; default ``dist/lib<name>.so`` in the current folder. An existing
             one is replaced at once, never written into: a process may have it loaded.
         glibc: the oldest version that the plugin must run on, ``"2.28"``; None: whatever comes out.
+        platform: ``"linux/amd64"`` or ``"linux/arm64"``; None: this machine's.
+        python_root: a folder with the CPython of that platform, of the running one's minor version;
+            None: the running one.
         progress: called at the start of each step with what it does.
 
     Raises:
@@ -122,12 +130,15 @@ def build(
     """
     started = time.monotonic()
     say = progress or (lambda _: None)
-    python = interpreter.running()
+    python = choose.python(platform, python_root)
     chosen = target.resolve(plugin, Path.cwd())
     say("reading the plugin's dependencies")
-    packages = _packages(chosen)
+    wheels_for = choose.wheels_for(python, glibc)
+    packages = _packages(chosen, wheels_for)
     added = _contents_of_hooks(chosen.ref)
-    key = unchanged.key_of(chosen.project, chosen.ref, packages, python, added, glibc)
+    key = unchanged.key_of(
+        chosen.project, chosen.ref, packages, python, added, wheels_for and wheels_for[1]
+    )
     results = cache.Folders("results", kept=4)
     if key is not None and results.has(key):
         say("taking the result of the last build, whose inputs were the same")
@@ -136,7 +147,7 @@ def build(
                 return _again(folder, output, started)
         except _GoneError:
             pass  # removed a moment ago, by a build that needed room
-    result = _build(chosen, packages, added, python, output, glibc, say, started)
+    result = _build(chosen, packages, added, python, wheels_for, output, glibc, say, started)
     cache.tidy()
     if key is not None:
         with results.get(key, lambda folder: _keep(result, folder)):
@@ -148,9 +159,14 @@ class _GoneError(Exception):
     pass
 
 
-def _packages(chosen: Target) -> requirements.Packages:
+def _packages(chosen: Target, wheels_for: tuple[Interpreter, str] | None) -> requirements.Packages:
     if chosen.project is not None:
-        return requirements.of_project(chosen.project)
+        return requirements.of_project(chosen.project, wheels_for)
+    if wheels_for is not None:
+        raise ProjectError(
+            f"{chosen.distribution} is installed without its sources, so that it can be built for "
+            "this platform and its own packages only. Name its project's folder."
+        )
     return requirements.of_distribution(metadata.distribution(chosen.distribution or ""))
 
 
@@ -181,6 +197,7 @@ def _build(
     packages: requirements.Packages,
     added: dict[str, bytes | Path],
     python: Interpreter,
+    wheels_for: tuple[Interpreter, str] | None,
     output: Path | None,
     glibc: str | None,
     say: Callable[[str], None],
@@ -189,11 +206,20 @@ def _build(
     loader = sdk.loader(python.machine)
     with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
         root = Path(scratch) / "bundle"
-        tree = _assemble(chosen, packages, added, python, root, say)
+        if python.sysroot is None:
+            tree = _assemble(chosen, packages, added, python, wheels_for, root, say)
+        else:
+            # What cannot be run here is asked of the same plugin, made for this machine.
+            say("making it for this machine, to ask it")
+            here = interpreter.running()
+            twin = _assemble(
+                chosen, _packages(chosen, None), {}, here, None, Path(scratch) / "twin", say
+            )
+            tree = _assemble(chosen, packages, added, python, wheels_for, root, say, twin)
         versions = {package.name: package.version for package in tree.packages}
         say("making its libraries private")
         private = private_cache.privatized(
-            root, python.libpython, _identity(tree.facts), python.machine
+            root, python.libpython, _identity(tree.facts), python.machine, python.sysroot
         )
         say("packing")
         sbom.write(
@@ -256,12 +282,14 @@ def _assemble(
     packages: requirements.Packages,
     added: dict[str, bytes | Path],
     python: Interpreter,
+    wheels_for: tuple[Interpreter, str] | None,
     root: Path,
     say: Callable[[str], None],
+    twin: _Tree | None = None,
 ) -> _Tree:
     site = root / "site-packages"
     say(f"installing {len(packages.pins) + len(packages.installed)} packages")
-    install.install(packages, site)
+    install.install(packages, site, wheels_for)
     if chosen.project is not None:
         say(f"building {chosen.project.name}")
         project.build_into(chosen.project, site)
@@ -269,33 +297,38 @@ def _assemble(
     found = inventory.take(site)
     found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site))
     install.prune(site)
-    bridge = sdk.copy(site)
+    bridge = sdk.copy(site, python.suffixes[0] if python.sysroot else "")
     say(f"copying the standard library of Python {python.version}")
     stdlib.copy(python, root / "lib" / python.folder)
     say("taking out what the plugin cannot reach")
-    found = _shake(root, python, chosen, found)
+    found, traced = _shake(root, python, chosen, found, twin.traced if twin else None)
     say("compiling to bytecode")
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
     for name, contents in added.items():
         _add(root, name, contents)
-    say("asking the plugin for its static facts")
-    answers = facts.ask(root, python, chosen.ref)
-    return _Tree(root, answers, bridge, found, source_hash, packages.notes)
+    if twin is None:
+        say("asking the plugin for its static facts")
+    answers = twin.facts if twin else facts.ask(root, python, chosen.ref)
+    return _Tree(root, answers, bridge, found, source_hash, packages.notes, traced)
 
 
 def _shake(
-    root: Path, python: Interpreter, chosen: Target, packages: tuple[Package, ...]
-) -> tuple[Package, ...]:
+    root: Path,
+    python: Interpreter,
+    chosen: Target,
+    packages: tuple[Package, ...],
+    traced: frozenset[str] | None,
+) -> tuple[tuple[Package, ...], frozenset[str]]:
     """Leaves the modules that the plugin can reach; returns the packages that have some left."""
     site = root / "site-packages"
     name = chosen.project.name if chosen.project else canonicalize_name(chosen.distribution or "")
     before = {package.name: _present(package, site) for package in packages}
     own = next((files for each, files in before.items() if each == name), frozenset())
     settings = chosen.project.settings if chosen.project else Settings()
-    shake.shake(root, python, chosen.ref, before, own, settings)
+    traced = shake.shake(root, python, chosen.ref, before, own, settings, traced)
     for info in sorted(site.glob("*.dist-info")):
         shake.slim_metadata(info)
-    return tuple(p for p in packages if p.name == name or _present(p, site))
+    return tuple(p for p in packages if p.name == name or _present(p, site)), traced
 
 
 def _present(package: Package, site: Path) -> frozenset[str]:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from falcopy_sdk.bundle import cache, environment, installer, requirements
+from falcopy_sdk.bundle import cache, environment, installer, platforms, requirements
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from importlib import metadata
     from pathlib import Path
 
+    from falcopy_sdk.bundle.interpreter import Interpreter
     from falcopy_sdk.bundle.locks import Pin
     from falcopy_sdk.bundle.requirements import Packages
 
 __all__ = ["install", "prune"]
+
+if TYPE_CHECKING:
+    #: See :func:`install`.
+    Platform = tuple[Interpreter, str]
 
 #: Files for compilers, type checkers and installers. Metadata and licences stay: packages read
 #: their own version, and licences ask to travel along.
@@ -43,8 +48,14 @@ _LEFT_OUT_FOLDERS: Final = frozenset({"__pycache__", "tests"})
 _LEFT_OUT_TOP: Final = frozenset({"bin", "include", "share", "etc", "man"})
 
 
-def install(packages: Packages, site: Path) -> None:
+def install(packages: Packages, site: Path, platform: Platform | None = None) -> None:
     """Installs pins from the index and copies the rest from the building environment.
+
+    Args:
+        packages: what to install.
+        site: the folder.
+        platform: the interpreter, and the newest glibc that wheels may ask for, ``"2.28"``; None:
+            wheels for the running one, here.
 
     Raises:
         ProjectError: the index lacks a wheel, or one has another hash.
@@ -52,9 +63,11 @@ def install(packages: Packages, site: Path) -> None:
     """
     site.mkdir(parents=True, exist_ok=True)
     if packages.pins:
-        key = cache.digest(cache.own_code("install"), sys.version, sys.platform, packages.pins)
+        key = cache.digest(
+            cache.own_code("install"), sys.version, sys.platform, packages.pins, *_told(platform)
+        )
         with cache.Folders("site-packages").get(
-            key, lambda folder: _install_pins(packages.pins, folder)
+            key, lambda folder: _install_pins(packages.pins, folder, platform)
         ) as folder:
             shutil.copytree(folder, site, dirs_exist_ok=True)
     for dist in packages.installed:
@@ -63,7 +76,7 @@ def install(packages: Packages, site: Path) -> None:
         _remove(dist, site)
 
 
-def _install_pins(pins: Sequence[Pin], site: Path) -> None:
+def _install_pins(pins: Sequence[Pin], site: Path, platform: Platform | None) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
         for pin in pins:
             hashes = "".join(f" --hash={digest}" for digest in pin.hashes)
@@ -74,8 +87,10 @@ def _install_pins(pins: Sequence[Pin], site: Path) -> None:
         if uv := installer.uv():
             # Copies: hard links would share the files, which are edited later, with uv's cache.
             command = [uv, "pip", "install", "--python", sys.executable, "--link-mode", "copy"]
+            command += platforms.for_uv(*platform) if platform else []
         else:
             command = [*installer.pip(), "install", "--no-compile", "--ignore-installed"]
+            command += platforms.for_pip(*platform) if platform else []
         problem = installer.run([*command, *common])
     if problem is not None:
         raise ProjectError(
@@ -112,3 +127,7 @@ def prune(site: Path) -> None:
             or (relative.parts[0].endswith(".dist-info") and path.name in _LEFT_OUT_METADATA)
         ):
             path.unlink()
+
+
+def _told(platform: Platform | None) -> tuple[object, ...]:
+    return () if platform is None else (platform[0].machine, platform[0].minor, platform[1])

@@ -6,12 +6,33 @@ import importlib.machinery
 import platform
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from falcopy_sdk.exceptions import ToolchainError
 
-__all__ = ["Interpreter", "running"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CONFIG_VARIABLES", "MACHINES", "Interpreter", "running"]
+
+#: Machines that plugins are built for, by the names that OCI gives their platforms.
+MACHINES: Final = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+
+#: What code at run time may ask sysconfig for. The full table names the folders and the compiler
+#: of the machine that built this Python.
+CONFIG_VARIABLES: Final = (
+    "ABIFLAGS",
+    "EXT_SUFFIX",
+    "MULTIARCH",
+    "Py_DEBUG",
+    "Py_ENABLE_SHARED",
+    "Py_GIL_DISABLED",
+    "SIZEOF_VOID_P",
+    "SOABI",
+    "VERSION",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +47,8 @@ class Interpreter:
         libpython: the shared library.
         machine: ``"x86_64"`` or ``"aarch64"``.
         suffixes: of its extension modules, in the order in which it looks for them.
+        config: those of ``CONFIG_VARIABLES`` that its sysconfig has.
+        sysroot: the folder that is ``/`` to it, when it is another platform's; else None.
     """
 
     executable: Path
@@ -35,6 +58,8 @@ class Interpreter:
     libpython: Path
     machine: str
     suffixes: tuple[str, ...]
+    config: Mapping[str, object] = field(default_factory=dict, hash=False)
+    sysroot: Path | None = None
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -72,6 +97,11 @@ def running() -> Interpreter:
         libpython=_libpython(),
         machine=machine,
         suffixes=tuple(importlib.machinery.EXTENSION_SUFFIXES),
+        config={
+            name: value
+            for name in CONFIG_VARIABLES
+            if (value := sysconfig.get_config_var(name)) is not None
+        },
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tomllib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from packaging import pylock
 from packaging.errors import ExceptionGroup
@@ -16,8 +16,15 @@ from falcopy_sdk.bundle import installer
 from falcopy_sdk.exceptions import ProjectError, ToolchainError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
+
+    from packaging.markers import Environment
+    from packaging.tags import Tag
+
+    #: Values of the variables of markers.
+    Markers = Mapping[str, str | AbstractSet[str]]
 
 __all__ = ["LOCK_NAMES", "Pin", "parse_requirements", "read_lock"]
 
@@ -40,19 +47,26 @@ class Pin:
     hashes: tuple[str, ...]
 
 
-def read_lock(path: Path) -> tuple[Pin, ...]:
-    """The packages that the lock names for this interpreter and platform, by name.
+def read_lock(
+    path: Path, environment: Markers | None = None, tags: Sequence[Tag] | None = None
+) -> tuple[Pin, ...]:
+    """The packages that the lock names for an interpreter and platform, by name.
+
+    Args:
+        path: of the lock.
+        environment: what its markers are evaluated in; None: the running interpreter's.
+        tags: of the wheels that fit; None: the running interpreter's.
 
     Raises:
         ProjectError: the lock is damaged, or has an entry without version or hashes.
         ToolchainError: it is a ``uv.lock`` and there is no uv.
     """
     if path.name == "pylock.toml":
-        pins = _read_pylock(path)
+        pins = _read_pylock(path, environment, tags)
     elif path.name == "uv.lock":
-        pins = parse_requirements(_export(path), path)
+        pins = parse_requirements(_export(path), path, environment)
     else:
-        pins = parse_requirements(_text(path), path)
+        pins = parse_requirements(_text(path), path, environment)
     return tuple(sorted(pins, key=lambda pin: pin.name))
 
 
@@ -63,10 +77,15 @@ def _text(path: Path) -> str:
         raise ProjectError(f"{path}: not a text file ({error})") from error
 
 
-def _read_pylock(path: Path) -> list[Pin]:
+def _read_pylock(path: Path, environment: Markers | None, tags: Sequence[Tag] | None) -> list[Pin]:
     try:
         lock = pylock.Pylock.from_dict(tomllib.loads(_text(path)))
-        chosen = [package for package, _ in lock.select()]
+        chosen = [
+            package
+            for package, _ in lock.select(
+                environment=cast("Environment | None", environment), tags=tags
+            )
+        ]
     except (
         tomllib.TOMLDecodeError,
         pylock.PylockValidationError,
@@ -98,7 +117,7 @@ def _export(path: Path) -> str:
     return done.stdout
 
 
-def parse_requirements(text: str, path: Path) -> list[Pin]:
+def parse_requirements(text: str, path: Path, environment: Markers | None = None) -> list[Pin]:
     """Reads ``name==version ; marker --hash=sha256:…`` lines (pip's requirements file format).
 
     Raises:
@@ -117,7 +136,7 @@ def parse_requirements(text: str, path: Path) -> list[Pin]:
             requirement = Requirement(head)
         except InvalidRequirement as error:
             raise ProjectError(f"{where}: {error}") from error
-        if requirement.marker is not None and not requirement.marker.evaluate():
+        if requirement.marker is not None and not requirement.marker.evaluate(environment):
             continue
         specifiers = list(requirement.specifier)
         exact = len(specifiers) == 1 and specifiers[0].operator in {"==", "==="}

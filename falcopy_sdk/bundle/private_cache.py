@@ -30,7 +30,9 @@ _RESULT: Final = "result.json"
 _TREE: Final = "tree"
 
 
-def privatized(root: Path, libpython: Path, identity: str, machine: str) -> Privatized:
+def privatized(
+    root: Path, libpython: Path, identity: str, machine: str, sysroot: Path | None = None
+) -> Privatized:
     """As :func:`falcopy_sdk.bundle.privatize.privatize`, with what the cache has.
 
     Raises:
@@ -53,11 +55,11 @@ def privatized(root: Path, libpython: Path, identity: str, machine: str) -> Priv
 
         def make(folder: Path) -> None:
             if not (made / _RESULT).exists():
-                _make(made, root, files, libpython, identity, machine)
+                _make(made, root, files, libpython, identity, machine, sysroot)
             shutil.copytree(made, folder, dirs_exist_ok=True)
 
         if known is None:
-            _make(made, root, files, libpython, identity, machine)
+            _make(made, root, files, libpython, identity, machine, sysroot)
             origins = list(_read(made).origins.values())
             store.put(key, json.dumps(sorted(map(str, origins))).encode())
         else:
@@ -67,7 +69,13 @@ def privatized(root: Path, libpython: Path, identity: str, machine: str) -> Priv
 
 
 def _make(
-    made: Path, root: Path, files: Iterable[Path], libpython: Path, identity: str, machine: str
+    made: Path,
+    root: Path,
+    files: Iterable[Path],
+    libpython: Path,
+    identity: str,
+    machine: str,
+    sysroot: Path | None,
 ) -> None:
     tree = made / _TREE
     for path in files:
@@ -75,7 +83,9 @@ def _make(
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     tree.mkdir(exist_ok=True)
-    result = privatize.privatize(tree, libpython, identity, machine, names_id=_STAND_IN)
+    result = privatize.privatize(
+        tree, libpython, identity, machine, names_id=_STAND_IN, sysroot=sysroot
+    )
     origins = {name: str(path) for name, path in result.origins.items()}
     document = {**dataclasses.asdict(result), "origins": origins}
     (made / _RESULT).write_text(json.dumps(document), encoding="utf-8")

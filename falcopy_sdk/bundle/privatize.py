@@ -79,7 +79,12 @@ class _Closure:
 
 
 def privatize(
-    root: Path, libpython: Path, identity: str, machine: str, names_id: str | None = None
+    root: Path,
+    libpython: Path,
+    identity: str,
+    machine: str,
+    names_id: str | None = None,
+    sysroot: Path | None = None,
 ) -> Privatized:
     """Edits all ELF files under ``root`` and adds the libraries they need.
 
@@ -88,12 +93,13 @@ def privatize(
         libpython: the interpreter's shared library on this machine.
         identity: of the plugin; with the contents of all files it makes the new names unique.
         machine: ``"x86_64"`` or ``"aarch64"``.
+        sysroot: the folder that is ``/`` to libpython; None: this machine's.
         names_id: goes into the names of files instead of the id that the contents give.
 
     Raises:
         BuildError: a needed library is missing, a file is damaged, or patchelf fails.
     """
-    closure = _collect(root, libpython, machine)
+    closure = _collect(root, libpython, machine, sysroot)
     own_id = bundle_id(root, identity)
     own_python = closure.system[libpython.name]
     _link_libpython(closure, own_python)
@@ -133,7 +139,7 @@ def bundle_id(root: Path, identity: str) -> str:
     return digest.hexdigest()[:10]
 
 
-def _collect(root: Path, libpython: Path, machine: str) -> _Closure:
+def _collect(root: Path, libpython: Path, machine: str, sysroot: Path | None = None) -> _Closure:
     """Finds the ELF files of the tree and copies in what they need and it lacks."""
     closure = _Closure()
     target = root / "lib"
@@ -154,7 +160,7 @@ def _collect(root: Path, libpython: Path, machine: str) -> _Closure:
                 continue
             found = closure.system.get(name)
             if found is None:
-                source = search.find(name, library, [libpython.parent], machine)
+                source = search.find(name, library, [libpython.parent], machine, sysroot)
                 if source in origins:
                     found = source
                 else:
@@ -233,8 +239,11 @@ def _edit(
 
 def _run(patchelf: str, arguments: list[str]) -> None:
     # The page size is patchelf's default for the machine it runs on, not for the file's: name it.
+    # Linux on arm64 may have pages of 64 KB.
+    path = Path(arguments[-1])
+    page = "65536" if elf.is_loadable(path, "aarch64") else "4096"
     done = subprocess.run(
-        [patchelf, "--page-size", "4096", *arguments], capture_output=True, text=True, check=False
+        [patchelf, "--page-size", page, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise BuildError(

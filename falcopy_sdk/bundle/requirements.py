@@ -11,18 +11,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from falcopy_sdk.bundle import environment, installer, locks
+from falcopy_sdk.bundle import environment, installer, locks, platforms
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from packaging.requirements import Requirement
-
+    from falcopy_sdk.bundle.interpreter import Interpreter
     from falcopy_sdk.bundle.locks import Pin
     from falcopy_sdk.bundle.project import Project
+
+    #: See :func:`of_project`.
+    Platform = tuple[Interpreter, str]
 
 __all__ = ["SDK", "Packages", "lock_of", "of_distribution", "of_project", "tool_chain_only"]
 
@@ -51,8 +54,13 @@ class Packages:
     notes: tuple[str, ...] = field(default=())
 
 
-def of_project(project: Project) -> Packages:
+def of_project(project: Project, platform: Platform | None = None) -> Packages:
     """The packages of a project with sources: from its lock, else resolved now.
+
+    Args:
+        project: with its lock beside it.
+        platform: the interpreter that they are for, and the newest glibc that wheels may ask for;
+            None: the running one, here. For another platform all comes from the index.
 
     Raises:
         ProjectError: the lock is unusable, contradicts the SDK, or nothing satisfies it.
@@ -60,15 +68,16 @@ def of_project(project: Project) -> Packages:
     """
     roots = None
     if project.dependencies is not None:
-        here = [r for r in project.dependencies if r.marker is None or r.marker.evaluate()]
+        markers = platforms.marker_environment(platform[0]) if platform else None
+        here = [r for r in project.dependencies if r.marker is None or r.marker.evaluate(markers)]
         roots = tuple(r for r in here if canonicalize_name(r.name) != SDK)
         _check_sdk(here, project)
     notes: list[str] = []
     lock = lock_of(project)
     if lock is not None:
-        pins = locks.read_lock(lock)
+        pins = _locked(lock, platform)
     elif roots:
-        pins = _resolve((*roots, *_sdk_requirements()), project)
+        pins = _resolve((*roots, *_sdk_requirements()), project, platform)
         notes.append(
             f"{project.folder} has no lock file: its dependencies were resolved now, and another "
             f"day's build may differ. Make one: cd {project.folder.name} && uv pip compile "
@@ -82,7 +91,20 @@ def of_project(project: Project) -> Packages:
     else:
         pins = ()
     pins = tuple(pin for pin in pins if pin.name not in _NEVER)
-    return Packages(pins, _rest_of_sdk(pins), roots, tuple(notes))
+    rest = _rest_of_sdk(pins)
+    if platform is not None and rest:
+        same = [Requirement(f"{dist.name}=={dist.version}") for dist in rest]
+        given = {pin.name for pin in pins}
+        found = _resolve(same, project, platform)
+        pins, rest = (*pins, *(pin for pin in found if pin.name not in given)), ()
+    return Packages(pins, rest, roots, tuple(notes))
+
+
+def _locked(lock: Path, platform: Platform | None) -> tuple[Pin, ...]:
+    if platform is None:
+        return locks.read_lock(lock)
+    markers, tags = platforms.marker_environment(platform[0]), platforms.wheel_tags(*platform)
+    return locks.read_lock(lock, markers, tags)
 
 
 def lock_of(project: Project) -> Path | None:
@@ -171,24 +193,29 @@ def _rest_of_sdk(pins: tuple[Pin, ...]) -> tuple[metadata.Distribution, ...]:
     return tuple(dist for name, dist in sorted(rest.items()) if name not in versions)
 
 
-def _resolve(requirements: Iterable[Requirement], project: Project) -> tuple[Pin, ...]:
+def _resolve(
+    requirements: Iterable[Requirement], project: Project, platform: Platform | None = None
+) -> tuple[Pin, ...]:
     with tempfile.TemporaryDirectory(prefix="falcopy-resolve-") as scratch:
         source, output = Path(scratch) / "requirements.in", Path(scratch) / "requirements.lock"
         source.write_text("".join(f"{requirement}\n" for requirement in requirements))
         if uv := installer.uv():
             command = [uv, "pip", "compile", "--quiet", "--generate-hashes", "--no-annotate"]
             command += ["--no-header", "--only-binary", ":all:", "--python", sys.executable]
+            command += platforms.for_uv(*platform) if platform else []
             command += ["--output-file", str(output), str(source)]
         else:
             command = [*installer.pip(), "install", "--quiet", "--dry-run", "--ignore-installed"]
             command += ["--only-binary", ":all:", "--report", str(output), "-r", str(source)]
+            command += ["--target", scratch, *platforms.for_pip(*platform)] if platform else []
         problem = installer.run(command)
         if problem is not None:
             raise ProjectError(f"{project.folder}: dependencies cannot be resolved:\n{problem}")
         text = output.read_text(encoding="utf-8")
         if not uv:
             return _from_report(text)
-        return tuple(locks.parse_requirements(text, output))
+        markers = platforms.marker_environment(platform[0]) if platform else None
+        return tuple(locks.parse_requirements(text, output, markers))
 
 
 def _from_report(text: str) -> tuple[Pin, ...]:

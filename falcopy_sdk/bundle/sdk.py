@@ -32,6 +32,21 @@ def bridge() -> Path:
     return Path(spec.origin)
 
 
+def bridge_for(suffix: str) -> Path:
+    """The bridge for a platform whose extension modules end so.
+
+    Raises:
+        ToolchainError: this installation of the SDK has none for it.
+    """
+    path = bridge().with_name(f"_bridge{suffix}")
+    if not path.is_file():
+        raise ToolchainError(
+            f"this falcopy-sdk has no {path.name}, the bridge for that platform. Install a wheel "
+            "that was built with it, or build one: FALCOPY_MACHINES of loader_c/CMakeLists.txt."
+        )
+    return path
+
+
 def loader(machine: str) -> Path:
     """The prebuilt loader for ``"x86_64"`` or ``"aarch64"``.
 
@@ -47,8 +62,13 @@ def loader(machine: str) -> Path:
     return path
 
 
-def copy(site: Path) -> str:
+def copy(site: Path, suffix: str = "") -> str:
     """Copies the SDK's modules and the bridge into ``site``.
+
+    Args:
+        site: the bundle's site-packages.
+        suffix: of the platform's extension modules, ``".cpython-311-aarch64-linux-gnu.so"``;
+            empty: this machine's.
 
     Returns:
         the bridge's place below ``site``'s parent, ``"site-packages/falcopy_sdk/runtime/…"``.
@@ -71,7 +91,7 @@ def copy(site: Path) -> str:
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(origin, target / origin.name)
-    source = bridge()
+    source = bridge_for(suffix) if suffix else bridge()
     copied = target / "runtime" / source.name
     shutil.copyfile(source, copied)
     return copied.relative_to(site.parent).as_posix()

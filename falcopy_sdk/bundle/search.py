@@ -28,7 +28,13 @@ _CACHE_LINE = re.compile(r"^\t(?P<name>\S+) \((?P<flags>[^)]*)\) => (?P<path>/.*
 _CACHE_FLAGS = {"x86_64": "libc6,x86-64", "aarch64": "libc6,AArch64"}
 
 
-def find(name: str, needing: SharedLibrary, extra: Sequence[Path], machine: str) -> Path:
+def find(
+    name: str,
+    needing: SharedLibrary,
+    extra: Sequence[Path],
+    machine: str,
+    sysroot: Path | None = None,
+) -> Path:
     """Where the library ``name`` that ``needing`` asks for is.
 
     Args:
@@ -36,6 +42,7 @@ def find(name: str, needing: SharedLibrary, extra: Sequence[Path], machine: str)
         needing: the library that asks.
         extra: folders searched before the system's (that of libpython).
         machine: ``"x86_64"`` or ``"aarch64"``.
+        sysroot: the folder that is ``/`` to the library; None: this machine's.
 
     Raises:
         ToolchainError: no file of that name in any of the places.
@@ -46,9 +53,10 @@ def find(name: str, needing: SharedLibrary, extra: Sequence[Path], machine: str)
         if candidate.is_file():
             return candidate
         tried.append(str(folder))
-    if cached := _cache(machine).get(name):
+    if sysroot is None and (cached := _cache(machine).get(name)):
         return cached
-    for folder in _default_folders(machine):
+    for default in _default_folders(machine):
+        folder = default if sysroot is None else sysroot / default.relative_to("/")
         if (folder / name).is_file():
             return folder / name
         tried.append(str(folder))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sysconfig
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -71,20 +70,6 @@ LEFT_OUT: Final = {
 #: Packages inside other packages: ``ctypes/test``, ``unittest/test``, ``sqlite3/test``.
 _LEFT_OUT_INSIDE = frozenset({"__pycache__", "test", "tests"})
 
-#: What code at run time may ask sysconfig for. The full table names the folders and the compiler
-#: of the machine that built this Python.
-_CONFIG_VARIABLES = (
-    "ABIFLAGS",
-    "EXT_SUFFIX",
-    "MULTIARCH",
-    "Py_DEBUG",
-    "Py_ENABLE_SHARED",
-    "Py_GIL_DISABLED",
-    "SIZEOF_VOID_P",
-    "SOABI",
-    "VERSION",
-)
-
 
 def copy(interpreter: Interpreter, target: Path) -> None:
     """Copies sources and extension modules to ``target`` (``root/lib/pythonX.Y``)."""
@@ -93,7 +78,7 @@ def copy(interpreter: Interpreter, target: Path) -> None:
         if _module_name(entry) in LEFT_OUT:
             continue
         if entry.name.startswith("_sysconfigdata"):
-            _write_config(target / entry.name)
+            _write_config(target / entry.name, interpreter)
         elif entry.is_file() and (entry.suffix == ".py" or entry.name == "LICENSE.txt"):
             shutil.copyfile(entry, target / entry.name)
         elif entry.is_dir() and entry.name not in {"lib-dynload", "__pycache__"}:
@@ -125,7 +110,6 @@ def _copy_extensions(source: Path, target: Path) -> None:
             shutil.copyfile(entry, target / entry.name)
 
 
-def _write_config(module: Path) -> None:
-    values = {name: sysconfig.get_config_var(name) for name in _CONFIG_VARIABLES}
-    lines = [f"    {name!r}: {value!r},\n" for name, value in values.items() if value is not None]
+def _write_config(module: Path, interpreter: Interpreter) -> None:
+    lines = [f"    {name!r}: {value!r},\n" for name, value in interpreter.config.items()]
     module.write_text(f"build_time_vars = {{\n{''.join(lines)}}}\n", encoding="utf-8")

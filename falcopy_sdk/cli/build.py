@@ -47,7 +47,24 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     metavar="VERSION",
     help="Refuse to build what needs a newer glibc than this, such as 2.28.",
 )
-def build(plugin: str, output: Path | None, glibc: str | None) -> None:
+@click.option(
+    "--platform",
+    type=click.Choice(["linux/amd64", "linux/arm64"]),
+    help="Build for this platform; default: this machine's.",
+)
+@click.option(
+    "--python-root",
+    metavar="FOLDER",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The CPython of that platform: its prefix, or unpacked Debian packages.",
+)
+def build(
+    plugin: str,
+    output: Path | None,
+    glibc: str | None,
+    platform: str | None,
+    python_root: Path | None,
+) -> None:
     """Build PLUGIN into one shared library that needs no Python on the host.
 
     PLUGIN is a folder with a pyproject.toml (default: this folder), module:Class, or the name of an
@@ -60,7 +77,14 @@ def build(plugin: str, output: Path | None, glibc: str | None) -> None:
         raise click.UsageError(f"--glibc {glibc}: not a version of glibc such as 2.28")
     steps = _Steps()
     try:
-        result = bundle.build(plugin, output, glibc=glibc, progress=steps.start)
+        result = bundle.build(
+            plugin,
+            output,
+            glibc=glibc,
+            platform=platform,
+            python_root=python_root,
+            progress=steps.start,
+        )
     finally:
         steps.end()
     for note in result.notes:

@@ -41,7 +41,7 @@ def both_loaders(tmp_path_factory):
     build = tmp_path_factory.mktemp("loaders")
     options = [
         f"-DPython_EXECUTABLE={sys.executable}",
-        "-DFALCOPY_LOADER_ARCHS=x86_64;aarch64",
+        "-DFALCOPY_MACHINES=x86_64;aarch64",
     ]
     for command in (
         ["cmake", "-S", ROOT / "loader_c", "-B", build, *options],

@@ -1,0 +1,120 @@
+"""Plugins for arm64, run under QEMU; plugins on a glibc older than theirs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from falcopy_sdk.bundle import build
+from falcopy_sdk.bundle.audit import audit
+from falcopy_sdk.exceptions import ToolchainError
+
+BUNDLE_TESTS = Path(__file__).parents[1] / "bundle"
+TINY = BUNDLE_TESTS / "projects" / "tiny"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def platforms():
+    """What ``prepare.sh`` fetches."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(os.environ.get("FALCOPY_PLATFORMS") or Path(cache) / "falcopy/platforms")
+    if not (folder / "ready").is_file():
+        pytest.skip(f"nothing in {folder}; tests/platforms/prepare.sh fetches it")
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("Debian 12 has Python 3.11")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def host_program(tmp_path_factory):
+    """``host_program(machine, glibc)``: a small host, compiled for that platform."""
+    folder = tmp_path_factory.mktemp("hosts")
+
+    def compile_(machine: str, glibc: str) -> Path:
+        output = folder / machine
+        includes = [f"-I{ROOT / 'loader_c/include'}", f"-I{ROOT / 'falcopy_sdk/abi'}"]
+        target = f"{machine}-linux-gnu.{glibc}"
+        command = [sys.executable, "-m", "ziglang", "cc", "-target", target, "-std=c11"]
+        command += ["-D_GNU_SOURCE", *includes, str(BUNDLE_TESTS / "host.c"), "-ldl"]
+        environment = {**os.environ, "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
+        subprocess.run([*command, "-o", str(output)], check=True, env=environment)
+        return output
+
+    return compile_
+
+
+@pytest.fixture(scope="session")
+def arm64(platforms, tmp_path_factory):
+    """The small plugin, built for arm64 on this machine."""
+    output = tmp_path_factory.mktemp("arm64") / "libtiny.so"
+    return build(TINY, output, platform="linux/arm64", python_root=platforms / "arm64")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_plugin_built_for_arm64_streams_events_under_qemu(
+    arm64, platforms, host_program, tmp_path
+):
+    emulator = platforms / "qemu/usr/bin/qemu-aarch64-static"
+    program = host_program("aarch64", "2.28")
+    done = subprocess.run(
+        [emulator, "-L", platforms / "arm64", program, arm64.path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"FALCOPY_CACHE_DIR": str(tmp_path / "cache"), "PATH": os.environ["PATH"]},
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [event["verb"] for event in events] == ["start", "libraries", "end"]
+    assert events[1]["python"] == arm64.python
+    assert (events[1]["zlib"], events[1]["callback"], events[1]["sqlite"]) == ("zlib", 42, 42)
+
+
+def test_a_plugin_for_arm64_has_nothing_of_this_machine(arm64):
+    result = audit(arm64.path)
+    assert {finding.code for finding in result.findings} <= {"no-licence"}
+    assert arm64.python == "3.11.2"
+    assert arm64.packages["orjson"] == "3.13.0"
+
+
+def test_another_platform_without_its_python_says_where_to_get_one(tmp_path):
+    with pytest.raises(ToolchainError, match=r"needs the CPython of that platform.*--python-root"):
+        build(TINY, tmp_path / "x.so", platform="linux/arm64")
+
+
+def test_a_folder_without_a_python_or_for_another_machine_is_told(platforms, tmp_path):
+    with pytest.raises(ToolchainError, match=r"has no lib/python3\.\d+/os\.py\. Name a folder"):
+        build(TINY, tmp_path / "x.so", platform="linux/arm64", python_root=tmp_path)
+    with pytest.raises(ToolchainError, match=r"is for aarch64, and the plugin for x86_64"):
+        build(TINY, tmp_path / "x.so", platform="linux/amd64", python_root=platforms / "arm64")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the glibc that is fetched is amd64's")
+def test_on_the_glibc_of_debian_11_a_plugin_tells_its_facts_and_why_it_does_not_start(
+    platforms, host_program, tmp_path
+):
+    library = build(TINY, tmp_path / "libtiny.so")
+    glibc = platforms / "bullseye"
+    program = host_program("x86_64", "2.28")
+    libraries = glibc / "lib/x86_64-linux-gnu"
+    done = subprocess.run(
+        [libraries / "ld-2.31.so", "--library-path", libraries, program, library.path],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"FALCOPY_CACHE_DIR": str(tmp_path / "cache")},
+    )
+    fits = tuple(map(int, library.glibc_floor.split("."))) <= (2, 31)
+    if fits:
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout.splitlines()) == 3
+    else:
+        assert done.returncode != 0
+        assert f"needs glibc {library.glibc_floor}" in done.stderr
+        assert "2.31" in done.stderr
