@@ -64,16 +64,19 @@ class Acme(Base):
         return {"events": 1}
 
 
+@dataclass
+class PlainConfig:
+    region: str = ""
+    token: Annotated[str, "For the API: text where a Secret belongs"] = ""
+
+
 @plugin(name="talkative", id=999, **ABOUT)
 class Talkative(Base):
-    """Copies its secret into a plain text and logs it bit by bit: no mask finds it."""
+    Config = init_schema(PlainConfig)
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
-        if config.token is not None:
-            head = config.token.reveal()
-            logging.getLogger("acme").info("using the token %s", " ".join(head))
-            logging.getLogger("acme").info("region %s", config.region)
+    def __init__(self, config: PlainConfig) -> None:
+        self.config = config
+        logging.getLogger("acme").info("using the token %s", config.token)
 
 
 @plugin(name="failing-field", id=999, **ABOUT)

@@ -44,6 +44,7 @@ def test_a_good_plugin_passes_with_one_line(project: Any) -> None:
         ("FailingField", "fields", ["*FPY502*acme.upper*on sample 1*KeyError*acme_plugins.py:*"]),
         ("ChangingField", "fields", ["*FPY503*acme.call (uint64) on sample 1 is first*then*"]),
         ("OnceOnly", "source-errors", ["*FPY408*after SourceRetry*ValueError: I/O operation*"]),
+        ("Talkative", "secrets", ["*FPY601*a log line of INFO*using the token [*][*][*]*"]),
         ("Leaking", "life", ["*FPY305*leave behind * Python objects a round*"]),
     ],
 )
