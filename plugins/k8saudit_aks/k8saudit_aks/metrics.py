@@ -154,3 +154,7 @@ def table() -> str:
     kinds = {True: "counter", False: "gauge"}
     lines += [f"| `{row.name}` | {kinds[row.counter]} | {row.meaning} |" for row in ROWS]
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

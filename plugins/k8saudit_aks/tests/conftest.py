@@ -108,6 +108,7 @@ class Host:
     stats: Stats
     batches: list[Batch] = field(default_factory=list)
     finishes: bool = True
+    stream: Any = None
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -164,7 +165,7 @@ def live() -> Callable[..., Any]:
         reader = RecordReader(config.maxEventSize, stats, rejects, config.categories)
         stream = LiveStream(hub, timing, reader, stats, rate_limit, dead_letters)
         batches = stream.batches()
-        host = Host(stats, finishes=finishes)
+        host = Host(stats, finishes=finishes, stream=stream)
         running = asyncio.create_task(host.run(batches))
         try:
             yield host
