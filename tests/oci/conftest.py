@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -68,28 +70,35 @@ def repository(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """``compiled("NAME=...", machine="aarch64")``: ``libpydemo.so`` of plugin.c."""
-    made: dict[tuple[Any, ...], Path] = {}
+    base = tmp_path_factory.getbasetemp()
+    # One for all workers of a test run: zig takes ten seconds for the first.
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def compile_(*macros: str, machine: str = "x86_64", flags: tuple[str, ...] = ()) -> Path:
-        key = (*macros, machine, *flags)
-        if key not in made:
-            output = tmp_path_factory.mktemp("plugin") / "libpydemo.so"
-            compiler = (
-                ["gcc"]
-                if machine == "x86_64"
-                else [sys.executable, "-m", "ziglang", "cc", "-target", f"{machine}-linux-gnu.2.17"]
-            )
-            subprocess.run(
-                [*compiler, "-shared", "-fPIC", "-O1", "-s", str(SOURCE), "-o", str(output)]
-                + [f"-D{macro}" for macro in macros]
-                + list(flags),
-                check=True,
-                env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(output.parent / "zig")},
-            )
-            made[key] = output
-        return made[key]
+        key = hashlib.sha256(repr((macros, machine, flags)).encode()).hexdigest()[:16]
+        output = shared / "plugins" / key / "libpydemo.so"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with (output.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not output.exists():
+                _compile(output, macros, machine, flags)
+        return output
 
     return compile_
+
+
+def _compile(output: Path, macros: tuple[str, ...], machine: str, flags: tuple[str, ...]) -> None:
+    cross = [sys.executable, "-m", "ziglang", "cc", "-target", f"{machine}-linux-gnu.2.17"]
+    compiler = ["gcc"] if machine == "x86_64" else cross
+    made = output.with_suffix(".new")
+    subprocess.run(
+        [*compiler, "-shared", "-fPIC", "-O1", "-s", str(SOURCE), "-o", str(made)]
+        + [f"-D{macro}" for macro in macros]
+        + list(flags),
+        check=True,
+        env={**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(output.parent / "zig")},
+    )
+    made.rename(output)
 
 
 @pytest.fixture(scope="session")

@@ -25,14 +25,20 @@ RULES = AKS / "rules" / "k8saudit_aks_rules.yaml"
 pytestmark = [pytest.mark.real_host, pytest.mark.slow, pytest.mark.timeout(300)]
 
 
-@pytest.fixture
-def sysdig(tmp_path: Path) -> Sysdig:
+@pytest.fixture(scope="session")
+def chroot() -> Chroot:
+    """The chroot; found before a test gets a home of its own."""
     try:
-        return Sysdig(Chroot.find(), tmp_path)
+        return Chroot.find()
     except UnavailableError as reason:
         if os.environ.get("FALCOPY_REQUIRE_REAL_HOSTS") == "1":
             raise
         pytest.skip(f"no real hosts: {reason}")
+
+
+@pytest.fixture
+def sysdig(chroot: Chroot, tmp_path: Path) -> Sysdig:
+    return Sysdig(chroot, tmp_path)
 
 
 def test_the_plugin_is_built_packaged_pushed_installed_and_loaded_by_sysdig(
