@@ -118,6 +118,15 @@ def test_files_belong_to_the_package_that_brought_them(document: dict[str, Any])
     assert len(owner("lib/libcrypto")) == 1
 
 
+def test_packages_copied_from_the_environment_are_named_too(library: Path) -> None:
+    with zipfile.ZipFile(library) as archive:
+        document = json.loads(archive.read(sbom.NAME))
+    names = {part["name"] for part in document["components"]}
+    assert {"cffi", "jsonschema", "pluggy", "orjson", "falcopy-tiny"} <= names
+    # No file without an owner.
+    assert "components" not in document["metadata"]["component"]
+
+
 def test_the_plugin_names_its_lock_and_sources(document: dict[str, Any]) -> None:
     given = {p["name"]: p["value"] for p in document["metadata"]["component"]["properties"]}
     assert given["falcopy:lock:sha256"] == hashlib.sha256(LOCK.read_bytes()).hexdigest()
