@@ -59,9 +59,4 @@ class AksAuditFields(KubernetesAuditFields):
             type=int,
             desc="Sequence number in that partition of the Event Hubs event",
         ),
-        _text(
-            "aks.enqueued_time",
-            *(MEMBER, "enqueuedTime"),
-            desc="When Event Hubs took the event, in UTC as in RFC 3339",
-        ),
     )

@@ -20,8 +20,7 @@ another host reads, and `jevt.value[/azure/clusterName]` works as well:
 ```json
 {"kind": "Event", "auditID": "...", "azure": {"resourceId": "/SUBSCRIPTIONS/...",
  "subscriptionId": "3f25...", "resourceGroup": "shop-prod", "clusterName": "shop-westeurope",
- "category": "kube-audit", "partition": "3", "offset": "8589935592", "sequenceNumber": 4711,
- "enqueuedTime": "2026-02-03T04:05:06.789Z"}}
+ "category": "kube-audit", "partition": "3", "offset": "8589935592", "sequenceNumber": 4711}}
 ```
 
 - Azure writes resource ids in diagnostic logs in capitals, and compares names without regard to

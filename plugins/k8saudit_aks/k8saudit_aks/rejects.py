@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from k8saudit.ingest import Rejected
 
@@ -73,9 +73,8 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class HubPlace:
-    """The place of an Event Hubs event."""
+class HubPlace(NamedTuple):
+    """The place of an Event Hubs event; a tuple, since every event has one made."""
 
     partition: str
     #: Opaque; sequence numbers count by one.

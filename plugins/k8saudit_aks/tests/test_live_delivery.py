@@ -86,14 +86,13 @@ def test_events_carry_where_they_are_in_the_event_hub(live: Live) -> None:
     async def run() -> None:
         async with Emulator({"audit": 2}) as emulator, live(emulator) as host:
             emulator.append("audit", body("a"), partition="1")
-            [stored] = emulator.append("audit", body("b"), partition="1", enqueued_time=1.77e9)
+            [stored] = emulator.append("audit", body("b"), partition="1")
             await host.until(lambda host: len(host.events) == 2)
             assert host.events[1].json["azure"] == {
                 "category": "kube-audit",
                 "partition": "1",
                 "offset": str(stored.offset),
                 "sequenceNumber": stored.sequence_number,
-                "enqueuedTime": "2026-02-02T02:40:00.000Z",
             }
 
     asyncio.run(run())
