@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk import Batch
 from falcopy_sdk.exceptions import SourceFatal
@@ -22,7 +22,7 @@ from k8saudit_aks.store import Group, open_store
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 
     from azure.core.credentials_async import AsyncTokenCredential
 
@@ -167,8 +167,7 @@ class LiveStream:
                     self._checkpointer = Checkpointer(
                         store, self._group, self._partitions, self._stats, self._timing
                     )
-                    writing = asyncio.create_task(self._checkpointer.run())
-                    stack.callback(writing.cancel)
+                    await stack.enter_async_context(_beside(self._checkpointer.run()))
                 else:
                     log.warning(
                         "no checkpoint store: after a restart the stream begins at "
@@ -271,3 +270,25 @@ class LiveStream:
         if sentence not in self._said:
             self._said.add(sentence)
             log.info("%s", sentence)
+
+
+@contextlib.asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run ``work`` beside the block; should it fail, the block is cancelled and raises that."""
+    block = asyncio.current_task()
+    assert block
+    task = asyncio.create_task(work)
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            block.cancel()
+
+    task.add_done_callback(ended)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if task.done() and not task.cancelled() and (error := task.exception()):
+            raise error from None
+        raise
+    finally:
+        task.cancel()

@@ -8,6 +8,7 @@ import socket
 from typing import Any
 
 import pytest
+from k8saudit_aks.checkpoints import Checkpointer
 
 from falcopy_sdk import Secret
 from falcopy_sdk.testing.eventhubs import Emulator
@@ -198,3 +199,21 @@ def test_a_stream_that_ends_at_any_moment_leaves_no_claim_behind(
                 assert not any(owners.values()), owners
 
     asyncio.run(run())
+
+
+def test_checkpoints_that_cannot_even_be_tried_end_the_stream_with_the_cause(
+    live: Live, container: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours: the runtime starts the source again, which silence would not."""
+
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("a mistake in the plugin")
+
+    monkeypatch.setattr(Checkpointer, "flush", broken)
+
+    async def run() -> None:
+        async with Emulator({"audit": 1}) as emulator, live(emulator, **container.config()):
+            await asyncio.sleep(3)
+
+    with pytest.raises(RuntimeError, match="a mistake in the plugin"):
+        asyncio.run(run())
