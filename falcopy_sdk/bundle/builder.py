@@ -99,6 +99,8 @@ class _Tree:
     notes: tuple[str, ...]
     #: Modules that its extension modules import.
     traced: frozenset[str]
+    #: The Python sources that were compiled, by their places in the bundle.
+    sources: dict[str, bytes]
 
 
 def build(
@@ -108,6 +110,7 @@ def build(
     glibc: str | None = None,
     platform: str | None = None,
     python_root: Path | None = None,
+    keep_sources: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> BuildResult:
     """Builds a plugin with the running interpreter and its environment.
@@ -121,6 +124,8 @@ def build(
         platform: ``"linux/amd64"`` or ``"linux/arm64"``; None: this machine's.
         python_root: a folder with the CPython of that platform, of the running one's minor version;
             None: the running one.
+        keep_sources: the bundle has the Python sources as well, so that tracebacks show lines of
+            code; without them they have files, functions and line numbers.
         progress: called at the start of each step with what it does.
 
     Raises:
@@ -136,8 +141,9 @@ def build(
     wheels_for = choose.wheels_for(python, glibc)
     packages = _packages(chosen, wheels_for)
     added = _contents_of_hooks(chosen.ref)
+    limit = wheels_for and wheels_for[1]
     key = unchanged.key_of(
-        chosen.project, chosen.ref, packages, python, added, wheels_for and wheels_for[1]
+        chosen.project, chosen.ref, packages, python, added, glibc, limit, keep_sources
     )
     results = cache.Folders("results", kept=4)
     if key is not None and results.has(key):
@@ -147,7 +153,9 @@ def build(
                 return _again(folder, output, started)
         except _GoneError:
             pass  # removed a moment ago, by a build that needed room
-    result = _build(chosen, packages, added, python, wheels_for, output, glibc, say, started)
+    result = _build(
+        chosen, packages, added, python, wheels_for, output, glibc, keep_sources, say, started
+    )
     cache.tidy()
     if key is not None:
         with results.get(key, lambda folder: _keep(result, folder)):
@@ -200,6 +208,7 @@ def _build(
     wheels_for: tuple[Interpreter, str] | None,
     output: Path | None,
     glibc: str | None,
+    keep_sources: bool,
     say: Callable[[str], None],
     started: float,
 ) -> BuildResult:
@@ -216,6 +225,8 @@ def _build(
                 chosen, _packages(chosen, None), {}, here, None, Path(scratch) / "twin", say
             )
             tree = _assemble(chosen, packages, added, python, wheels_for, root, say, twin)
+        if keep_sources:
+            bytecode.put_back(root, tree.sources, python)
         versions = {package.name: package.version for package in tree.packages}
         say("making its libraries private")
         private = private_cache.privatized(
@@ -303,13 +314,14 @@ def _assemble(
     say("taking out what the plugin cannot reach")
     found, traced = _shake(root, python, chosen, found, twin.traced if twin else None)
     say("compiling to bytecode")
+    sources = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*.py")}
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
     for name, contents in added.items():
         _add(root, name, contents)
     if twin is None:
         say("asking the plugin for its static facts")
     answers = twin.facts if twin else facts.ask(root, python, chosen.ref)
-    return _Tree(root, answers, bridge, found, source_hash, packages.notes, traced)
+    return _Tree(root, answers, bridge, found, source_hash, packages.notes, traced, sources)
 
 
 def _shake(

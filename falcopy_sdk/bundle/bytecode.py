@@ -13,9 +13,11 @@ from falcopy_sdk.bundle import cache
 from falcopy_sdk.exceptions import BuildError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from falcopy_sdk.bundle.interpreter import Interpreter
 
-__all__ = ["Rejected", "compile_tree"]
+__all__ = ["Rejected", "compile_tree", "put_back"]
 
 _WORKER = Path(__file__).with_name("compile_worker.py")
 _WORKERS = 2
@@ -61,6 +63,23 @@ def compile_tree(root: Path, interpreter: Interpreter) -> tuple[Rejected, ...]:
         if relative not in rejected:
             store.put(key, (root / f"{relative}c").read_bytes())
     return tuple(rejected[path] for path in sorted(rejected))
+
+
+def put_back(root: Path, sources: Mapping[str, bytes], interpreter: Interpreter) -> None:
+    """Puts sources beside their bytecode, which moves to where CPython itself has it.
+
+    It is hash-based and not to be checked (PEP 552), so that a host neither compiles nor compares.
+    CPython gives such code the place of its source: tracebacks then show lines of code.
+    """
+    tag = "cpython-{}{}".format(*interpreter.minor)
+    for name, text in sources.items():
+        source = root / name
+        source.write_bytes(text)
+        compiled = source.with_suffix(".pyc")
+        if compiled.exists():
+            folder = source.parent / "__pycache__"
+            folder.mkdir(exist_ok=True)
+            compiled.rename(folder / f"{source.stem}.{tag}.pyc")
 
 
 def _compile(root: Path, interpreter: Interpreter, files: list[str]) -> list[Rejected]:

@@ -58,12 +58,14 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The CPython of that platform: its prefix, or unpacked Debian packages.",
 )
+@click.option("--keep-sources", is_flag=True, help="Sources too: tracebacks show lines of code.")
 def build(
     plugin: str,
     output: Path | None,
     glibc: str | None,
     platform: str | None,
     python_root: Path | None,
+    keep_sources: bool,
 ) -> None:
     """Build PLUGIN into one shared library that needs no Python on the host.
 
@@ -83,6 +85,7 @@ def build(
             glibc=glibc,
             platform=platform,
             python_root=python_root,
+            keep_sources=keep_sources,
             progress=steps.start,
         )
     finally:

@@ -10,6 +10,7 @@ from falcopy_sdk.bundle.imports import scan
 from falcopy_sdk.bundle.modules import Finder
 from falcopy_sdk.bundle.reach import Graph
 from falcopy_sdk.exceptions import PluginLoadError, ProjectError
+from falcopy_sdk.host import Library
 
 PYTHON = (3, 11)
 
@@ -140,6 +141,24 @@ def test_a_project_adds_and_drops_modules(project, tmp_path):
     assert {"wave.pyc", "xmlrpc/client.pyc", "xmlrpc/server.pyc"} <= names
     assert "concurrent/futures/thread.pyc" in names
     assert not names & {"concurrent/futures/process.pyc", "imaplib.pyc", "nntplib.pyc"}
+
+
+def test_sources_travel_along_when_asked_for_and_events_still_flow(tmp_path, monkeypatch):
+    monkeypatch.setenv("FALCOPY_CACHE_DIR", str(tmp_path / "cache"))
+    project = Path(__file__).parent / "projects/tiny"
+    result = build(project, tmp_path / "x.so", keep_sources=True)
+    with zipfile.ZipFile(result.path) as archive:
+        source = archive.read("site-packages/tiny/plugin.py")
+        names = set(archive.namelist())
+    assert source == (project / "src/tiny/plugin.py").read_bytes()
+    assert any("site-packages/tiny/__pycache__/plugin.cpython-" in name for name in names)
+    assert "site-packages/tiny/plugin.pyc" not in names
+    with (
+        Library.load(result.path) as library,
+        library.init("") as plugin,
+        plugin.open("") as instance,
+    ):
+        assert len([plugin.extract(e, "tiny.verb") for e in instance.events()]) == 3
 
 
 @pytest.mark.parametrize(

@@ -91,8 +91,12 @@ def test_another_platform_without_its_python_says_where_to_get_one(tmp_path):
 def test_a_folder_without_a_python_or_for_another_machine_is_told(platforms, tmp_path):
     with pytest.raises(ToolchainError, match=r"has no lib/python3\.\d+/os\.py\. Name a folder"):
         build(TINY, tmp_path / "x.so", platform="linux/arm64", python_root=tmp_path)
+    (tmp_path / "lib").mkdir()
+    there = platforms / "arm64/usr/lib"
+    for source in (there / "python3.11", there / "aarch64-linux-gnu/libpython3.11.so.1.0"):
+        (tmp_path / "lib" / source.name).symlink_to(source)
     with pytest.raises(ToolchainError, match=r"is for aarch64, and the plugin for x86_64"):
-        build(TINY, tmp_path / "x.so", platform="linux/amd64", python_root=platforms / "arm64")
+        build(TINY, tmp_path / "x.so", platform="linux/amd64", python_root=tmp_path)
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the glibc that is fetched is amd64's")
