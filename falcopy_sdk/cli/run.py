@@ -14,7 +14,6 @@ import click
 if TYPE_CHECKING:
     from types import FrameType
 
-    from falcopy_sdk.abi import LogSeverity
     from falcopy_sdk.cli.printing import EventPrinter
     from falcopy_sdk.host import LogSink
 
@@ -52,6 +51,8 @@ Exit codes: 0 the source ended or Ctrl-C, 1 the plugin failed, 2 wrong usage, 3 
 )
 @click.option("--limit", type=click.IntRange(min=1), help="End after so many events.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("-q", "--quiet", is_flag=True, help="Log lines of warnings and errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Log lines for debugging too.")
 def run(
     plugin: str,
     init_config: str | None,
@@ -59,6 +60,8 @@ def run(
     fields: str | None,
     limit: int | None,
     as_json: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Drive PLUGIN in falcopy's host and print its events.
 
@@ -77,12 +80,18 @@ def run(
     printer: EventPrinter = (JsonPrinter if as_json else HumanPrinter)(wanted)
     # Standard output is the events'; print() of a class in this process is talk.
     with contextlib.redirect_stdout(sys.stderr):
-        _Run(plugin, config_text(init_config), open_params, limit, printer).until_it_ends()
+        log = _log_to_stderr(quiet=quiet, verbose=verbose)
+        _Run(plugin, config_text(init_config), open_params, limit, printer, log).until_it_ends()
 
 
-def _log_to_stderr() -> LogSink:
+def _log_to_stderr(*, quiet: bool, verbose: bool) -> LogSink:
+    from falcopy_sdk.abi import LogSeverity
+
+    most = LogSeverity.TRACE if verbose else LogSeverity.WARNING if quiet else LogSeverity.INFO
 
     def log(component: str, message: str, severity: LogSeverity) -> None:
+        if severity > most:
+            return
         click.echo(f"[{severity.name.lower()}] {component}: {message}", err=True)
 
     return log
@@ -102,7 +111,9 @@ class _Run:
         params: str,
         limit: int | None,
         printer: EventPrinter,
+        log: LogSink,
     ) -> None:
+        self._log = log
         self._plugin = plugin
         self._config = config
         self._params = params
@@ -168,7 +179,7 @@ class _Run:
                     "has a source nor sends asynchronous events"
                 )
             self._stage = "init"
-            with library.init(self._config, log=_log_to_stderr()) as plugin:
+            with library.init(self._config, log=self._log) as plugin:
                 self._printer.prepare(plugin)
                 self._stage = "open"
                 with plugin.open(self._params) as instance:

@@ -114,3 +114,15 @@ def test_colour_is_for_terminals_or_those_who_ask(falcopy: Any, tmp_path: Path) 
         assert ("\x1b[" in done.stdout) == coloured
     done = falcopy("run", tmp_path / "ok.py", env={**plain, "FORCE_COLOR": "1", "NO_COLOR": "1"})
     assert "\x1b[" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("flag", "severities"),
+    [((), {"info"}), (("-v",), {"info", "debug"}), (("-q",), set())],
+)
+def test_how_much_of_the_log_is_shown_can_be_chosen(
+    falcopy: Any, stub: Any, flag: tuple[str, ...], severities: set[str]
+) -> None:
+    done = falcopy("run", stub("good"), *flag, "--limit", "1", "--fields", "stub.num")
+    assert done.returncode == 0
+    assert {line[1:].partition("]")[0] for line in done.stderr.splitlines()} == severities

@@ -79,7 +79,7 @@ def test_people_see_every_field_that_has_a_value(falcopy: Any, stub: Any) -> Non
 
 
 def test_logs_go_to_standard_error(falcopy: Any, stub: Any) -> None:
-    done = falcopy("run", stub("good"), "--limit", "1", "--json")
+    done = falcopy("run", stub("good"), "--limit", "1", "--json", "-v")
     assert done.stderr.splitlines() == [
         "[info] good-stub: initialised",
         "[debug] part: in detail",
@@ -220,7 +220,7 @@ def test_a_signal_ends_a_live_source_cleanly(stub: Any, number: signal.Signals) 
 
 
 def test_a_signal_ends_a_plugin_that_blocks_for_ever(stub: Any) -> None:
-    with _started(stub("good"), "--open-params", "block") as process:
+    with _started(stub("good"), "--open-params", "block", "-v") as process:
         assert process.stderr is not None
         while "in detail" not in process.stderr.readline():  # the last line before open
             assert process.poll() is None
@@ -233,7 +233,7 @@ def test_a_signal_ends_a_plugin_that_blocks_for_ever(stub: Any) -> None:
 
 
 def test_a_second_signal_does_not_wait(stub: Any) -> None:
-    with _started(stub("good"), "--open-params", "block") as process:
+    with _started(stub("good"), "--open-params", "block", "-v") as process:
         assert process.stderr is not None
         while "in detail" not in process.stderr.readline():
             assert process.poll() is None
@@ -257,6 +257,7 @@ def test_a_reader_that_leaves_ends_it_quietly(stub: Any) -> None:
             "--open-params",
             "forever",
             "--json",
+            "-v",
         ],
         stdout=writer,
         stderr=subprocess.PIPE,
