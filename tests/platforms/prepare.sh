@@ -12,7 +12,8 @@
 set -euo pipefail
 
 folder=${FALCOPY_PLATFORMS:-${XDG_CACHE_HOME:-$HOME/.cache}/falcopy/platforms}
-mirror=${FALCOPY_DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# The mirror that this machine uses itself.
+mirror=${FALCOPY_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' | grep -m1 '/debian/$')}
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
 say() { printf 'platforms: %s\n' "$*" >&2; }
