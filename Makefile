@@ -24,9 +24,7 @@ export PATH := $(abspath $(BIN)):$(PATH)
 INSTALLED := $(VENV)/.installed
 NATIVE := $(shell find loader_c -type f) $(wildcard falcopy_sdk/abi/*.h)
 
-
-.PHONY: docs
-.PHONY: demo test lint bench soak release-dry-run native clean check-python
+.PHONY: demo test lint bench soak docs release-dry-run native clean check-python
 .DEFAULT_GOAL := test
 
 demo: $(INSTALLED)
