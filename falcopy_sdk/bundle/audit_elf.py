@@ -69,13 +69,10 @@ def look(path: Path, name: str, machine: str) -> tuple[list[Finding], SharedLibr
 def links(root: Path, libraries: Mapping[Path, SharedLibrary]) -> list[Finding]:
     """Whether all that is needed is there, and nothing can be taken from the host."""
     findings = []
-    defined: dict[str, set[str]] = {}
-    for library in libraries.values():
-        for name in library.defined:
-            defined.setdefault(name, set()).add(library.path.name)
     for path, library in libraries.items():
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
         reachable: set[str] = set(library.defined)
+        loaded: set[Path] = set()
         for needed in library.needed:
             if needed in elf.GLIBC_LIBRARIES:
                 continue
@@ -85,10 +82,8 @@ def links(root: Path, libraries: Mapping[Path, SharedLibrary]) -> list[Finding]:
                 fix = f"Install the system package that has {needed} and build again."
                 findings.append(Finding("missing-library", shown, problem, fix))
             else:
-                reachable |= _offered(provider, libraries, set())
-                if not provider.path.name.startswith("lib") or provider.soname == "":
-                    continue
-        findings += _host_symbols(library, shown, reachable)
+                reachable |= _offered(provider, libraries, loaded)
+        findings += _host_symbols(library, shown, reachable, _has_libm(library, loaded, libraries))
     return findings
 
 
@@ -191,7 +186,16 @@ def _offered(
     return names
 
 
-def _host_symbols(library: SharedLibrary, name: str, reachable: set[str]) -> list[Finding]:
+def _has_libm(
+    library: SharedLibrary, loaded: set[Path], libraries: Mapping[Path, SharedLibrary]
+) -> bool:
+    needed = {*library.needed, *(name for path in loaded for name in libraries[path].needed)}
+    return "libm.so.6" in needed
+
+
+def _host_symbols(
+    library: SharedLibrary, name: str, reachable: set[str], has_libm: bool
+) -> list[Finding]:
     """Symbols that only the host could define; weak ones may stay undefined."""
     strangers = [
         symbol.name
@@ -201,6 +205,7 @@ def _host_symbols(library: SharedLibrary, name: str, reachable: set[str]) -> lis
         and symbol.provider not in elf.GLIBC_LIBRARIES
         and symbol.name not in reachable
         and not glibc_symbols.is_glibc(symbol.name)
+        and not (has_libm and glibc_symbols.is_libm(symbol.name))
     ]
     if not strangers:
         return []

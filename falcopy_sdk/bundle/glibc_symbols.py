@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["is_glibc"]
+__all__ = ["is_glibc", "is_libm"]
 
 _NAMES: Final = re.compile(
     r"dl(open|mopen|sym|vsym|close|error|addr1?|info|_iterate_phdr)|_?_?environ"
@@ -17,7 +17,23 @@ _NAMES: Final = re.compile(
     r"|__tls_get_addr|_ITM_(de)?registerTMCloneTable|_GLOBAL_OFFSET_TABLE_"
 )
 
+#: The functions of ISO C's <math.h> (C11, 7.12), each for double, float and long double.
+_MATH: Final = re.compile(
+    r"(a?(cos|sin|tan)h?|atan2|exp2?|expm1|log(10|1p|2|b)?|ilogb|frexp|ldexp|modf|scalbl?n"
+    r"|cbrt|sqrt|fabs|hypot|pow|erfc?|[lt]gamma|ceil|floor|trunc|fmod|fdim|fmax|fmin|fma"
+    r"|(ll?)?r(int|ound)|round|nearbyint|remainder|remquo|copysign|nan|next(after|toward))[fl]?"
+)
+
 
 def is_glibc(name: str) -> bool:
     """Whether a symbol without a version comes from glibc on every host."""
     return _NAMES.fullmatch(name) is not None
+
+
+def is_libm(name: str) -> bool:
+    """Whether a symbol without a version comes from libm, where a library that is needed loads it.
+
+    A library that was linked without naming libm has these so: ``_decimal`` of CPython 3.13 takes
+    ``ceil`` and ``log10`` from the libm that libpython names.
+    """
+    return _MATH.fullmatch(name) is not None

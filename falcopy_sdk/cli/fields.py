@@ -70,6 +70,6 @@ def _table(declared: tuple[FieldInfo, ...]) -> str:
         name = f"{field.name}[{argument}{optional}]" if argument else field.name
         rows.append(
             f"| `{name}` | {f'list of {kind}' if field.is_list else kind} "
-            f"| {field.desc.replace('|', chr(92) + '|')} |"
+            f"| {field.desc.rstrip('.').replace('|', chr(92) + '|')} |"
         )
     return "\n".join(rows) + "\n"

@@ -91,6 +91,8 @@ void entry_destroy(ss_plugin_t *s) {
         Py_CLEAR(state->received);
         Py_CLEAR(state->describe);
         Py_CLEAR(state->link);
+        /* What the plugin has in cycles would else stay until tens of thousands of objects more. */
+        (void)PyGC_Collect();
     }
     gil_leave(gil);
     if (state->abandoned) return;

@@ -10,6 +10,7 @@ import resource
 import threading
 import time
 import tracemalloc
+import weakref
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -136,3 +137,27 @@ def test_memory_and_objects_do_not_grow_with_opening_and_closing(start: Any) -> 
     assert grown < 200 * 200
     assert len(list(Path("/proc/self/fd").iterdir())) == files
     assert _resident() - resident < 16 * 1024
+
+
+@plugin(name="cyclic", id=999, event_source="cyclic", **ABOUT)
+class Cyclic:
+    live: ClassVar[weakref.WeakSet[Cyclic]] = weakref.WeakSet()
+
+    def __init__(self) -> None:
+        self.itself = self
+        self.live.add(self)
+
+    @source
+    def events(self) -> Iterator[Event]:
+        yield Event({})
+
+
+def test_a_destroyed_state_is_gone_at_once_even_if_it_holds_itself(start: Any) -> None:
+    usual = gc.get_threshold()
+    gc.set_threshold(1_000_000)
+    try:
+        with start(Cyclic):
+            assert len(Cyclic.live) == 1
+        assert len(Cyclic.live) == 0
+    finally:
+        gc.set_threshold(*usual)

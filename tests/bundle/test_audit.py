@@ -111,6 +111,19 @@ def test_a_symbol_that_only_the_host_can_have(built, tree, compile_c, tmp_path):
     assert "host_secret" in problem
 
 
+def test_functions_of_libm_come_with_a_library_that_needs_it(built, tree, compile_c, tmp_path):
+    source = tmp_path / "maths.c"
+    source.write_text("double log10(double); double half(void) { return log10(5.0); }")
+    unlinked = ("-shared", "-fPIC", "-s", "-nostdlib", "-fno-builtin")
+    maths = compile_c("maths.so", [source], *unlinked)
+    write(tree, "site-packages/maths.so", maths.read_bytes())
+    assert the_one(findings(built, tree))[:2] == ("host-symbol", "site-packages/maths.so")
+    (libpython,) = (tree / "lib").glob("libpython*")
+    patchelf(tree, "site-packages/maths.so", "--add-needed", libpython.name)
+    patchelf(tree, "site-packages/maths.so", "--add-rpath", "$ORIGIN/../lib")
+    assert findings(built, tree) == ()
+
+
 def test_symbols_of_a_newer_glibc(built, tree):
     found = findings(built, tree, glibc="2.17")
     assert {finding.code for finding in found} == {"glibc-too-new"}

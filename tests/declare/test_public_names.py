@@ -15,6 +15,9 @@ def test_every_public_name_exists_and_nothing_else_is_public():
         "host",
         "bundle",
         "cli",
+        "oci",
+        "provenance",
+        "scaffold",
         "testing",
     }
     names = {name for name in vars(falcopy_sdk) if not name.startswith("_")} - modules
