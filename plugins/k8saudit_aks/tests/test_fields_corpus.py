@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ def loaded(said: list[str]) -> Iterator[Plugin]:
     def log(component: str | None, message: str, severity: int) -> None:
         said.append(message)
 
+    gc.collect()  # what other tests left open complains when it is found, and in this log
     with Library.from_class(AuditLines) as library, library.init(log=log) as plugin:
         yield plugin
 
