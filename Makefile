@@ -52,7 +52,7 @@ soak: $(INSTALLED)
 	$(BIN)/python tests/bench/soak.py
 
 docs: $(INSTALLED)
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 native: $(INSTALLED)
 

@@ -26,7 +26,8 @@ def _blocks(language: str) -> list[str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """The plugin project of the README."""
-    (tmp_path / "acme_audit.py").write_text(_blocks("python")[0])
+    [plugin] = [block for block in _blocks("python") if "class AcmeAudit" in block]
+    (tmp_path / "acme_audit.py").write_text(plugin)
     (tmp_path / "pyproject.toml").write_text(_blocks("toml")[0])
     (tmp_path / "audit.jsonl").write_text(EVENTS)
     return tmp_path
