@@ -46,13 +46,16 @@ def test_every_command_is_in_the_reference(site: Path) -> None:
     assert not [name for name in COMMANDS if f'id="falcopy-{name}"' not in page]
 
 
-def test_the_path_of_an_event_names_files_that_exist() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    path = text.partition("## The path of an event")[2].partition("## ")[0]
-    named = re.findall(r"`([\w/]+\.(?:py|c))`", path)
-    assert len(named) > 10
-    folder = ""
-    for name in named:
-        folder = str(Path(name).parent) if "/" in name else folder
-        file = ROOT / name if "/" in name else ROOT / folder / name
-        assert file.exists(), name
+def test_a_page_fetches_nothing_from_elsewhere(site: Path) -> None:
+    fetched = re.compile(r'<(?:script|img|iframe|link)\b[^>]*?(?:src|href)="((?:https?:)?//[^"]+)')
+    for page in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        text = page.read_text(encoding="utf-8")
+        found = fetched.findall(text) + re.findall(r"url\(['\"]?((?:https?:)?//[^)]+)", text)
+        assert not found, page
+
+
+def test_the_how_tos_and_explanations_can_be_found(site: Path) -> None:
+    start = (site / "index.html").read_text(encoding="utf-8")
+    for folder in ("how-to", "explanation"):
+        for page in (ROOT / "docs" / folder).glob("*.md"):
+            assert f'href="{folder}/{page.stem}/"' in start, page
