@@ -30,3 +30,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     if page.file.src_uri.startswith("plugins/"):
         return markdown.replace("](../../docs/", "](../../")
     return re.sub(r"\]\(\.\./((?:\.\./)*plugins/)", r"](\1", markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Shows the names in docstrings without their roles, as in ``:class:`Event```."""
+    return re.sub(r":(?:attr|class|data|exc|func|meth|mod|obj):(?=<code>)", "", html)

@@ -59,3 +59,8 @@ def test_the_how_tos_and_explanations_can_be_found(site: Path) -> None:
     for folder in ("how-to", "explanation"):
         for page in (ROOT / "docs" / folder).glob("*.md"):
             assert f'href="{folder}/{page.stem}/"' in start, page
+
+
+def test_no_markup_of_docstrings_is_left(site: Path) -> None:
+    pages = [page.read_text(encoding="utf-8") for page in (site / "reference").rglob("*.html")]
+    assert not re.findall(r":[a-z]+:(?:`|<code>)[^<`]*", "".join(pages))
