@@ -16,7 +16,7 @@ from azure.eventhub import CloseReason
 from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
-from k8saudit_aks import trouble
+from k8saudit_aks import delivery_tags, trouble
 from k8saudit_aks.fault import Fault, Trouble
 from k8saudit_aks.ownership import Ownership
 from k8saudit_aks.probe import Probe
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
     from azure.eventhub import EventData
-    from azure.eventhub.aio import PartitionContext
+    from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 
     from k8saudit_aks.client import HubClient, StartingPositions
     from k8saudit_aks.log import ClientLog
@@ -121,7 +121,7 @@ class Receiver:
         )
         say("created eventhub processor")
         try:
-            await self._watch(receive, positions, receiving)
+            await self._watch(consumer, receive, positions, receiving)
         finally:
             await self._flush()
             # close() waits for the partitions; the task itself would sleep on to its next round.
@@ -147,12 +147,14 @@ class Receiver:
 
     async def _watch(
         self,
+        consumer: EventHubConsumerClient,
         receive: asyncio.Task[None],
         positions: StartingPositions,
         receiving: Callable[[], None],
     ) -> None:
         while True:
             await asyncio.wait({receive}, timeout=min(1.0, self._timing.silent / 8))
+            delivery_tags.forget(consumer)
             if self._trouble:
                 raise self._trouble
             if receive.done():

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from azure.eventhub._pyamqp.aio._receiver_async import ReceiverLink
 
 from falcopy_sdk.testing.eventhubs import Emulator
 
@@ -35,6 +36,26 @@ def resident() -> int:
     """Bytes of memory in use."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def most_tags() -> int:
+    """The most delivery tags that a receive link of the Azure client holds."""
+    links = [found for found in gc.get_objects() if type(found) is ReceiverLink]
+    return max(len(link._received_delivery_tags) for link in links)
+
+
+def test_links_do_not_grow_with_the_events_that_came_through(live: Live, eventually: Any) -> None:
+    async def run() -> None:
+        async with Emulator({"audit": 1}) as emulator, live(emulator) as host:
+            emulator.append("audit", *(body(str(number)) for number in range(300)))
+            await host.until(lambda host: len(host.ids) == 300)
+            # Links for requests have a few.
+            await eventually(lambda: most_tags() < 10)
+            emulator.append("audit", *(body(str(number)) for number in range(300, 600)))
+            await host.until(lambda host: len(host.ids) == 600)
+            assert host.ids == [str(number) for number in range(600)]
+
+    asyncio.run(run())
 
 
 # The Azure client leaves connections that were reset to the garbage collector; they are counted.
