@@ -30,6 +30,7 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
       falcopy build                                   dist/lib<name>.so of this folder
       falcopy build acme_audit:AcmeAudit -o libacme-audit.so
       falcopy build . --glibc 2.28                    refuse what needs a newer glibc
+      falcopy build --test                            and run the project's tests on what is inside
 
     Exit codes: 0 built, 2 wrong usage, 4 something is missing (falcopy doctor), 5 the build failed.
     """
@@ -59,6 +60,11 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     help="The CPython of that platform: its prefix, or unpacked Debian packages.",
 )
 @click.option("--keep-sources", is_flag=True, help="Sources too: tracebacks show lines of code.")
+@click.option(
+    "--test",
+    is_flag=True,
+    help="Run the project's tests with pytest; the plugin finds only what its bundle has.",
+)
 def build(
     plugin: str,
     output: Path | None,
@@ -66,6 +72,7 @@ def build(
     platform: str | None,
     python_root: Path | None,
     keep_sources: bool,
+    test: bool,
 ) -> None:
     """Build PLUGIN into one shared library that needs no Python on the host.
 
@@ -77,6 +84,11 @@ def build(
 
     if glibc is not None and not re.fullmatch(r"2\.\d+", glibc):
         raise click.UsageError(f"--glibc {glibc}: not a version of glibc such as 2.28")
+    tested = None
+    if test:
+        from falcopy_sdk.testing import suite
+
+        tested = suite.project_with_tests(plugin)
     steps = _Steps()
     try:
         result = bundle.build(
@@ -93,6 +105,9 @@ def build(
     for note in result.notes:
         click.echo(f"note: {note}.", err=True)
     click.echo(_summary(result), err=True)
+    if tested is not None:
+        for note in suite.run_tests(tested, result.path):
+            click.echo(f"note: {note}.", err=True)
     click.echo(_shown(result.path))
 
 
