@@ -12,6 +12,9 @@ from typing import Protocol
 
 import pytest
 
+from tests.real_hosts.chroot import Chroot, UnavailableError
+from tests.real_hosts.hosts import Sysdig
+
 ROOT = Path(__file__).parents[1]
 STUBS = ROOT / "tests" / "host" / "stubs"
 
@@ -97,3 +100,22 @@ def author(make_once: Callable[..., Path], wheel: Path) -> Author:
         return folder / "venv"
 
     return Author(make_once("author", make))
+
+
+@pytest.fixture(scope="session")
+def chroot() -> Chroot:
+    """The chroot; skips where there is none, unless FALCOPY_REQUIRE_REAL_HOSTS=1.
+
+    Found before a test gets a home of its own.
+    """
+    try:
+        return Chroot.find()
+    except UnavailableError as reason:
+        if os.environ.get("FALCOPY_REQUIRE_REAL_HOSTS") == "1":
+            raise
+        pytest.skip(f"no real hosts: {reason}")
+
+
+@pytest.fixture
+def sysdig(chroot: Chroot, tmp_path: Path) -> Sysdig:
+    return Sysdig(chroot, tmp_path)

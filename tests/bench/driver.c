@@ -8,16 +8,10 @@
  * one JSON object. A FIELD is NAME:ID or NAME:ID:KEY. As a shared library, bench_bridge()
  * does the same with a bridge that is in this process already.
  */
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
 #include "falcopy_bridge.h"
+#include "measured.h"
 
-enum { MAX_FIELDS = 64, HIT_ROUNDS = 20000, MISS_ROUNDS = 2000, LATENCIES = 4000000 };
+enum { HIT_ROUNDS = 20000, MISS_ROUNDS = 2000, LATENCIES = 4000000 };
 
 static struct {
     ss_plugin_t *(*init)(const ss_plugin_init_input *, ss_plugin_rc *);
@@ -33,39 +27,12 @@ static struct {
 static const struct falcopy_bridge *bridge; /* instead of a library */
 static const char *bridge_plugin;
 
-static ss_plugin_extract_field fields[MAX_FIELDS];
-static uint32_t field_count;
 static uint32_t *latencies;
 static size_t latency_count;
 
-static double now(void) {
-    struct timespec at;
-    (void)clock_gettime(CLOCK_MONOTONIC, &at);
-    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
-}
+static double now(void) { return at(CLOCK_MONOTONIC); }
 
-static double cpu(void) {
-    struct timespec at;
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
-    return (double)at.tv_sec + (double)at.tv_nsec / 1e9;
-}
-
-static double resident_mb(void) {
-    long size = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%ld %ld", &size, &resident) != 2) exit(2);
-    (void)fclose(file);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576.0;
-}
-
-static void *symbol(void *library, const char *name) {
-    void *found = dlsym(library, name);
-    if (found == NULL) {
-        (void)fprintf(stderr, "no symbol %s\n", name);
-        exit(2);
-    }
-    return found;
-}
+static double cpu(void) { return at(CLOCK_PROCESS_CPUTIME_ID); }
 
 static void load(const char *path) {
     void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -80,17 +47,6 @@ static void load(const char *path) {
     *(void **)&api.close = symbol(library, "plugin_close");
     *(void **)&api.next_batch = symbol(library, "plugin_next_batch");
     *(void **)&api.extract_fields = symbol(library, "plugin_extract_fields");
-}
-
-static void parse_field(char *text) {
-    ss_plugin_extract_field *field = &fields[field_count++];
-    field->field = strtok(text, ":");
-    char *id = strtok(NULL, ":");
-    field->field_id = (uint32_t)strtoul(id != NULL ? id : "0", NULL, 10);
-    field->arg_key = strtok(NULL, "");
-    field->arg_present = field->arg_key != NULL;
-    field->arg_index = UINT64_MAX;
-    field->ftype = FTYPE_STRING;
 }
 
 static uint64_t extract(ss_plugin_t *state, const ss_plugin_event_input *input, uint32_t which) {
@@ -150,7 +106,7 @@ static int run(int argc, char **argv, char *out, size_t size) {
     field_count = 0;
     latency_count = 0;
     memset(fields, 0, sizeof fields);
-    for (int i = 5; i < argc && field_count < MAX_FIELDS; i++) parse_field(argv[i]);
+    for (int i = 5; i < argc; i++) add_field(argv[i]);
     uint64_t wanted = strtoull(argv[4], NULL, 10);
     latencies = malloc(LATENCIES * sizeof *latencies);
     if (latencies == NULL) return 2;

@@ -7,54 +7,11 @@
  * Prints one JSON object each EVERY events, and ends after EVENTS: events and bytes so far, seconds
  * and CPU seconds since the first event, resident megabytes. A FIELD is NAME:ID or NAME:ID:KEY.
  */
-#include <dlfcn.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "falcopy_abi.h"
+#include "measured.h"
 
-enum { MAX_FIELDS = 64, FIRST_ARGUMENT = 5 };
-
-static ss_plugin_extract_field fields[MAX_FIELDS];
-static uint32_t field_count;
-
-static double at(clockid_t clock) {
-    struct timespec now;
-    (void)clock_gettime(clock, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static double resident_mb(void) {
-    long size = 0, resident = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (file == NULL || fscanf(file, "%ld %ld", &size, &resident) != 2) exit(2);
-    (void)fclose(file);
-    return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576.0;
-}
-
-static void *symbol(void *library, const char *name) {
-    void *found = dlsym(library, name);
-    if (found == NULL) {
-        (void)fprintf(stderr, "no symbol %s\n", name);
-        exit(2);
-    }
-    return found;
-}
-
-static void add_field(char *text) {
-    ss_plugin_extract_field *field = &fields[field_count++];
-    field->field = strtok(text, ":");
-    char *id = strtok(NULL, ":");
-    field->field_id = (uint32_t)strtoul(id != NULL ? id : "0", NULL, 10);
-    field->arg_key = strtok(NULL, "");
-    field->arg_present = field->arg_key != NULL;
-    field->arg_index = UINT64_MAX;
-    field->ftype = FTYPE_STRING;
-}
+enum { FIRST_ARGUMENT = 5 };
 
 static void log_line(ss_plugin_owner_t *owner, const char *component, const char *message,
                      ss_plugin_log_severity severity) {
@@ -65,7 +22,7 @@ static void log_line(ss_plugin_owner_t *owner, const char *component, const char
 int main(int argc, char **argv) {
     if (argc < FIRST_ARGUMENT) return 2;
     uint64_t wanted = strtoull(argv[3], NULL, 10), every = strtoull(argv[4], NULL, 10);
-    for (int i = FIRST_ARGUMENT; i < argc && field_count < MAX_FIELDS; i++) add_field(argv[i]);
+    for (int i = FIRST_ARGUMENT; i < argc; i++) add_field(argv[i]);
     void *library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
     if (library == NULL || every == 0) {
         (void)fprintf(stderr, "%s\n", library == NULL ? dlerror() : "EVERY is 0");

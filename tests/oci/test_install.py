@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from tests.real_hosts.chroot import FILES, Chroot, UnavailableError
+from tests.real_hosts.chroot import FILES
 from tests.real_hosts.hosts import Plugin, Sysdig, messages, printed
 
 from .conftest import Falcopy
@@ -23,22 +22,6 @@ AKS = ROOT / "plugins" / "k8saudit_aks"
 RULES = AKS / "rules" / "k8saudit_aks_rules.yaml"
 
 pytestmark = [pytest.mark.real_host, pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-@pytest.fixture(scope="session")
-def chroot() -> Chroot:
-    """The chroot; found before a test gets a home of its own."""
-    try:
-        return Chroot.find()
-    except UnavailableError as reason:
-        if os.environ.get("FALCOPY_REQUIRE_REAL_HOSTS") == "1":
-            raise
-        pytest.skip(f"no real hosts: {reason}")
-
-
-@pytest.fixture
-def sysdig(chroot: Chroot, tmp_path: Path) -> Sysdig:
-    return Sysdig(chroot, tmp_path)
 
 
 def test_the_plugin_is_built_packaged_pushed_installed_and_loaded_by_sysdig(

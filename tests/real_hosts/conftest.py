@@ -3,33 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .chroot import Chroot, UnavailableError
-from .hosts import Plugin, Strato, Sysdig
+from .chroot import Chroot
+from .hosts import Plugin, Strato
 
 SAMPLES = Path(__file__).parents[2] / "plugins" / "k8saudit_aks" / "samples"
-
-
-@pytest.fixture(scope="session")
-def chroot() -> Chroot:
-    """The chroot; skips where there is none, unless FALCOPY_REQUIRE_REAL_HOSTS=1."""
-    try:
-        return Chroot.find()
-    except UnavailableError as reason:
-        if os.environ.get("FALCOPY_REQUIRE_REAL_HOSTS") == "1":
-            raise
-        pytest.skip(f"no real hosts: {reason}")
-
-
-@pytest.fixture
-def sysdig(chroot: Chroot, tmp_path: Path) -> Sysdig:
-    return Sysdig(chroot, tmp_path)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,7 @@ from falcopy_sdk.testing.eventhubs import Emulator
 from .standins import EVENT_HUBS, STORAGE, TENANT, Authority, Entra
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 Live = Any
@@ -69,6 +70,18 @@ def keys(files: tuple[Path, Path, Path], tmp_path: Path) -> dict[str, Any]:
     }
 
 
+@asynccontextmanager
+async def azure(entra: Entra, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
+    """An event hub that takes this Entra's tokens, in an environment that leads to it."""
+    async with (
+        entra.serving(CA.server()) as environment,
+        Emulator({"audit": 1}, tls=CA.server(), check_jwt=entra.check) as emulator,
+    ):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield emulator
+
+
 KINDS = {
     "workload_identity": {"client_id": "app", "tenant_id": TENANT},
     "managed_identity": {"client_id": "assigned"},
@@ -100,12 +113,7 @@ def test_an_identity_reads_the_hub_and_keeps_checkpoints(
         return [blob.name for blob in positions.list_blobs() if "/checkpoint/" in blob.name]
 
     async def run() -> None:
-        async with (
-            entra.serving(CA.server()) as environment,
-            Emulator({"audit": 1}, tls=CA.server(), check_jwt=entra.check) as emulator,
-        ):
-            for name, value in environment.items():
-                monkeypatch.setenv(name, value)
+        async with azure(entra, monkeypatch) as emulator:
             emulator.append("audit", body("a"))
             async with live(emulator, custom_endpoint=emulator.custom_endpoint, **keys) as host:
                 await host.until(lambda host: host.ids == ["a"])
@@ -127,12 +135,7 @@ def test_a_system_assigned_identity_needs_no_client_id(
     entra = Entra()
 
     async def run() -> None:
-        async with (
-            entra.serving(CA.server()) as environment,
-            Emulator({"audit": 1}, tls=CA.server(), check_jwt=entra.check) as emulator,
-        ):
-            for name, value in environment.items():
-                monkeypatch.setenv(name, value)
+        async with azure(entra, monkeypatch) as emulator:
             emulator.append("audit", body("a"))
             async with live(
                 emulator,
@@ -156,12 +159,7 @@ def test_an_identity_without_a_role_is_told_which_and_goes_on_once_it_has_it(
     entra = Entra()
 
     async def run() -> None:
-        async with (
-            entra.serving(CA.server()) as environment,
-            Emulator({"audit": 1}, tls=CA.server(), check_jwt=entra.check) as emulator,
-        ):
-            for name, value in environment.items():
-                monkeypatch.setenv(name, value)
+        async with azure(entra, monkeypatch) as emulator:
             rule = emulator.faults.reject_tokens()
             emulator.append("audit", body("a"))
             async with live(
@@ -196,12 +194,7 @@ def test_an_endpoint_that_gives_no_token_is_named_and_tried_again(
         keys["token_file_path"] = str(tmp_path / "token")
 
     async def run() -> None:
-        async with (
-            entra.serving(CA.server()) as environment,
-            Emulator({"audit": 1}, tls=CA.server(), check_jwt=entra.check) as emulator,
-        ):
-            for name, value in environment.items():
-                monkeypatch.setenv(name, value)
+        async with azure(entra, monkeypatch) as emulator:
             emulator.append("audit", body("a"))
             async with live(
                 emulator, auth=kind, custom_endpoint=emulator.custom_endpoint, **keys
