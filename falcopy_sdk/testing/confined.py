@@ -33,6 +33,9 @@ __all__ = ["LIMITS"]
 LIMITS: Final = "FALCOPY_TEST_LIMITS"
 
 _MACHINERY: Final = frozenset({"_frozen_importlib", "_frozen_importlib_external"})
+#: Every process has the first. The second is imported by what pytest rewrites into the modules of
+#: packages that are pytest plugins as well, such as anyio and this one.
+_ALWAYS: Final = frozenset({"__main__", "_pytest.assertion.rewrite"})
 _CODE: Final = (".py", ".pyc", ".so")
 
 
@@ -100,7 +103,7 @@ class _Confinement:
     def check_module(self, name: str) -> None:
         """Raises what an import raises of a module that the bundle lacks."""
         __tracebackhide__ = True
-        if name in self._modules or (asker := self._asker()) is None:
+        if name in self._modules or name in _ALWAYS or (asker := self._asker()) is None:
             return
         if missing := self._missing(name):
             self._note(missing, asker)
@@ -131,11 +134,10 @@ class _Confinement:
     def _spec_finder(self) -> Any:
         def find_spec(name: str, package: str | None = None) -> Any:
             absolute = _resolved(name, package)
-            if absolute not in self._modules and (asker := self._asker()) is not None:
-                missing = self._missing(absolute)
-                if missing == absolute:
-                    self._note(missing, asker)
-                    return None
+            outside = absolute not in self._modules and absolute not in _ALWAYS
+            if outside and (asker := self._asker()) and self._missing(absolute) == absolute:
+                self._note(absolute, asker)
+                return None
             return self._find_spec(name, package)
 
         return find_spec
@@ -207,7 +209,7 @@ class _Confinement:
         parts = name.split(".")
         for number in range(1, len(parts) + 1):
             part = ".".join(parts[:number])
-            if part in self._modules or part == "__main__":
+            if part in self._modules:
                 continue
             try:
                 spec = self._find_spec(part)
