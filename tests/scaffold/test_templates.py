@@ -32,7 +32,7 @@ def test_five_commands_make_a_tested_packed_plugin(
     author.run("falcopy", "fields", "--check", "README.md", cwd=project)
 
     assert " passed" in author.run("pytest", "-q", cwd=project)
-    author.run("falcopy", "build", cwd=project)
+    author.run("falcopy", "build", "--test", cwd=project)
     library = project / "dist" / f"lib{name}.so"
     samples = ("--events", "samples/events.jsonl", "--init-config", "@samples/init_config.yaml")
     author.run("falcopy", "check", library, *samples, cwd=project)
