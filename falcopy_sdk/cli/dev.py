@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -117,12 +119,23 @@ def dev(
     job = _Job(plugin, init_config, events, open_params, wanted, limit, timeout)
     if once:
         sys.exit(0 if _replay(job, None) is not None else 1)
+    stop = threading.Event()
+
+    def ended(*_: object) -> None:
+        # Python drops what is raised while it happens to run a destructor: so the event as well.
+        stop.set()
+        raise KeyboardInterrupt
+
     # Ctrl-C is how this ends, whatever it is at.
-    with contextlib.suppress(KeyboardInterrupt):
-        _watch(job)
+    usual = signal.signal(signal.SIGINT, ended)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            _watch(job, stop)
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
-def _watch(job: _Job) -> None:
+def _watch(job: _Job, stop: threading.Event) -> None:
     from watchfiles import watch
 
     places = job.watched()
@@ -131,6 +144,7 @@ def _watch(job: _Job) -> None:
         debounce=_DEBOUNCE,
         rust_timeout=_TIMEOUT,
         yield_on_timeout=True,
+        stop_event=stop,
         raise_interrupt=False,
     )
     next(seen)  # it watches from here on: what changes during the first replay counts

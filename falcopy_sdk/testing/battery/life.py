@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from falcopy_sdk.testing.battery.context import StopCheck
 from falcopy_sdk.testing.battery.usage import leaks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from falcopy_sdk.host import Plugin
     from falcopy_sdk.testing.battery.context import Context
 
@@ -38,10 +41,22 @@ def life(ctx: Context) -> None:
                     ctx.at("next_batch")
                     instance.next()
 
-    found = leaks(work, in_process=not ctx.subject.is_file)
+    with _no_log():
+        found = leaks(work, in_process=not ctx.subject.is_file)
     round_of = "init, open, close and destroy" if openable else "init and destroy"
     for what in found:
         ctx.find("FPY305", f"{round_of} leave behind {what}")
+
+
+@contextlib.contextmanager
+def _no_log() -> Iterator[None]:
+    """Without log records of this process: pytest, for one, keeps them all."""
+    before = logging.root.manager.disable
+    logging.disable()
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _second(ctx: Context, first: Plugin) -> None:
