@@ -62,7 +62,10 @@ CHECKS: Final[Mapping[str, Check]] = {check.name: check for check in _ALL}
 
 
 def run_here(
-    name: str, subject: Subject, note_stage: Callable[[str], None] = lambda _stage: None
+    name: str,
+    subject: Subject,
+    note_stage: Callable[[str], None] = lambda _stage: None,
+    keep: Callable[[CheckResult], None] = lambda _result: None,
 ) -> CheckResult:
     """Run one check in this process: what crashes takes the process with it.
 
@@ -70,6 +73,7 @@ def run_here(
         name: Of the check.
         subject: What is tested.
         note_stage: Told what is about to be called.
+        keep: Given the result before the plugin is unloaded, which may take the process with it.
 
     Raises:
         FalcopyError: A class cannot be found or imported, or declares no plugin.
@@ -85,17 +89,18 @@ def run_here(
     with library:
         ctx = Context(subject, library, note_stage)
         skipped = _run(CHECKS[name], ctx)
+        result = CheckResult(
+            name,
+            tuple(_without_secrets(finding, ctx) for finding in ctx.findings),
+            tuple(ctx.notes),
+            skipped,
+            seconds=round(time.monotonic() - started, 3),
+            about=(library.facts.name, library.facts.version),
+            secrets=(*ctx.secrets, CANARY),
+        )
+        keep(result)
         ctx.at("unloading the plugin")
-    findings = tuple(_without_secrets(finding, ctx) for finding in ctx.findings)
-    return CheckResult(
-        name,
-        findings,
-        tuple(ctx.notes),
-        skipped,
-        seconds=round(time.monotonic() - started, 3),
-        about=(library.facts.name, library.facts.version),
-        secrets=(*ctx.secrets, CANARY),
-    )
+    return result
 
 
 def _run(check: Check, ctx: Context) -> str:

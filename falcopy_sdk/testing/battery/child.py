@@ -11,10 +11,14 @@ import os
 import resource
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from falcopy_sdk.exceptions import FalcopyError
 from falcopy_sdk.testing.battery.checks import run_here
 from falcopy_sdk.testing.battery.subject import Subject
+
+if TYPE_CHECKING:
+    from falcopy_sdk.testing.battery.result import CheckResult
 
 _WIDTH = 1000
 
@@ -35,13 +39,15 @@ def main() -> None:
         os.pwrite(stage, line, 0)
         os.ftruncate(stage, len(line))
 
+    def keep(result: CheckResult) -> None:
+        document = {**result.to_json(), "about": result.about, "secrets": result.secrets}
+        Path(job["result"]).write_text(json.dumps(document))
+
     try:
-        result = run_here(job["check"], subject, note_stage)
+        keep(run_here(job["check"], subject, note_stage, keep))
     except FalcopyError as error:
         Path(job["result"]).write_text(json.dumps({"refused": str(error)}))
         return
-    document = {**result.to_json(), "about": result.about, "secrets": result.secrets}
-    Path(job["result"]).write_text(json.dumps(document))
     note_stage("the end of the process")
 
 
