@@ -306,7 +306,7 @@ def _assemble(
         project.build_into(chosen.project, site)
     source_hash = inventory.source_hash(site, chosen.project.name) if chosen.project else ""
     found = inventory.take(site)
-    found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site))
+    found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site, wheels_for))
     install.prune(site)
     bridge = sdk.copy(site, python.suffixes[0] if python.sysroot else "")
     say(f"copying the standard library of Python {python.version}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -32,9 +33,17 @@ def ask(root: Path, interpreter: Interpreter, ref: str) -> StaticFacts:
     """
     with tempfile.TemporaryDirectory(prefix="falcopy-facts-") as scratch:
         answer = Path(scratch) / "answer.json"
-        command = [str(interpreter.executable), "-I", "-S", "-B", str(_WORKER), str(root)]
+        # Not -I: it would ignore the hash seed, by which the order of sets is the same each time.
+        command = [str(interpreter.executable), "-P", "-s", "-S", "-B", str(_WORKER), str(root)]
         command += [interpreter.folder, ref, str(answer)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        variables = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**variables, "PYTHONHASHSEED": "0"},
+        )
         if not answer.is_file():
             raise BuildError(f"importing {ref} ended the process: {done.stderr.strip()}")
         result = json.loads(answer.read_text(encoding="utf-8"))

@@ -64,7 +64,7 @@ def install(packages: Packages, site: Path, platform: Platform | None = None) ->
     site.mkdir(parents=True, exist_ok=True)
     if packages.pins:
         key = cache.digest(
-            cache.own_code("install"), sys.version, sys.platform, packages.pins, *_told(platform)
+            cache.own_code("install"), sys.version, packages.pins, platforms.fitting(platform)
         )
         with cache.Folders("site-packages").get(
             key, lambda folder: _install_pins(packages.pins, folder, platform)
@@ -127,7 +127,3 @@ def prune(site: Path) -> None:
             or (relative.parts[0].endswith(".dist-info") and path.name in _LEFT_OUT_METADATA)
         ):
             path.unlink()
-
-
-def _told(platform: Platform | None) -> tuple[object, ...]:
-    return () if platform is None else (platform[0].machine, platform[0].minor, platform[1])

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     #: Values of the variables of markers.
     Markers = Mapping[str, str | AbstractSet[str]]
 
-__all__ = ["LOCK_NAMES", "Pin", "parse_requirements", "read_lock"]
+__all__ = ["HOW_TO_LOCK", "LOCK_NAMES", "Pin", "parse_requirements", "read_lock"]
 
 #: Beside pyproject.toml, the first that is there: the standard format (PEP 751), uv's own, and
 #: a hashed requirements file as pip and `uv pip compile` make it.
 LOCK_NAMES: Final = ("pylock.toml", "uv.lock", "requirements.lock")
 
-_HOW_TO_LOCK = (
+#: A command that makes the last of them.
+HOW_TO_LOCK: Final = (
     "uv pip compile pyproject.toml --generate-hashes --no-emit-package falcopy-sdk "
     "-o requirements.lock"
 )
@@ -130,7 +131,7 @@ def parse_requirements(text: str, path: Path, environment: Markers | None = None
         if head.startswith("-"):
             raise ProjectError(
                 f"{where}: {head.split()[0]} is not supported in a lock. A plugin is built from "
-                f"wheels of an index; make the lock with: {_HOW_TO_LOCK}"
+                f"wheels of an index; make the lock with: {HOW_TO_LOCK}"
             )
         try:
             requirement = Requirement(head)
@@ -143,7 +144,7 @@ def parse_requirements(text: str, path: Path, environment: Markers | None = None
         if not exact or "*" in specifiers[0].version or not hashes:
             raise ProjectError(
                 f"{where}: {requirement.name} has no exact version with hashes. "
-                f"Make the lock with: {_HOW_TO_LOCK}"
+                f"Make the lock with: {HOW_TO_LOCK}"
             )
         name = canonicalize_name(requirement.name)
         pins.append(Pin(name, specifiers[0].version, tuple(h.strip() for h in hashes)))

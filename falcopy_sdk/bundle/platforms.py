@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.bundle.interpreter import Interpreter
 
-__all__ = ["for_pip", "for_uv", "marker_environment", "wheel_tags"]
+__all__ = ["fitting", "for_pip", "for_uv", "marker_environment", "wheel_tags"]
 
 #: The manylinux versions that uv's ``--python-platform`` knows, minor numbers of glibc 2.
 _UV: Final = (17, 28, *range(31, 41))
@@ -64,6 +64,17 @@ def wheel_tags(python: Interpreter, glibc: str) -> list[tags.Tag]:
         *tags.cpython_tags(python.minor, platforms=platforms),
         *tags.compatible_tags(python.minor, interpreter, platforms),
     ]
+
+
+def fitting(platform: tuple[Interpreter, str] | None) -> tuple[str, ...]:
+    """All tags of wheels that fit, the best first: what an installer's choice depends on.
+
+    Args:
+        platform: an interpreter, and the newest glibc that wheels may ask for; None: what fits the
+            running one, here. Its machine, its libc and the libc's version are in the tags.
+    """
+    found = tags.sys_tags() if platform is None else wheel_tags(*platform)
+    return tuple(map(str, found))
 
 
 def _platforms(machine: str, glibc: str) -> list[str]:

