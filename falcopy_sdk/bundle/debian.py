@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import re
+import shlex
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -13,11 +13,18 @@ from typing import TYPE_CHECKING, Final
 from debian_inspector.copyright import CopyrightFilesParagraph, DebianCopyright
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 __all__ = ["DebianPackage", "packages_of"]
 
 _FIELDS: Final = "${Package}\t${Architecture}\t${Version}\t${source:Package}\n"
+#: dpkg's, below the root.
+_DATABASE: Final = "var/lib/dpkg"
+#: Folders that may be links into /usr, or not, where the package was made (Debian's "UsrMerge").
+_MERGED: Final = re.compile(r"(/usr)?/(s?bin|lib\w*)/")
+_DIVERSION: Final = re.compile(
+    r"(?:local diversion|diversion by (?P<by>\S+)) (?P<way>from|to): (?P<path>.*)"
+)
 _COMMON: Final = re.compile(r"/usr/share/common-licenses/([A-Za-z0-9][\w.+-]*\w)")
 
 
@@ -27,6 +34,7 @@ class DebianPackage:
 
     Attributes:
         distribution: ``"debian-12"``, or another that uses dpkg (os-release(5)).
+        root: where it is installed.
     """
 
     name: str
@@ -34,11 +42,12 @@ class DebianPackage:
     version: str
     source: str
     distribution: str
+    root: Path = Path("/")
 
     @property
     def copyright_file(self) -> Path | None:
         """What Debian Policy 12.5 has every package bring; None on machines that leave it out."""
-        path = Path("/usr/share/doc", self.name, "copyright")
+        path = self.root / "usr/share/doc" / self.name / "copyright"
         return path if path.is_file() else None
 
     def licence(self) -> str | None:
@@ -57,44 +66,90 @@ class DebianPackage:
         text = self.copyright_file.read_bytes()
         found = {"copyright": text}
         for name in set(_COMMON.findall(text.decode(errors="replace"))):
-            common = Path("/usr/share/common-licenses", name)
+            common = self.root / "usr/share/common-licenses" / name
             if common.is_file():
                 found[name] = common.read_bytes()
         return found
 
 
-def packages_of(files: Iterable[Path]) -> Mapping[Path, DebianPackage]:
-    """The packages that own these files; a file of none, or a machine without dpkg, has none."""
+def packages_of(files: Iterable[Path], sysroot: Path | None = None) -> Mapping[Path, DebianPackage]:
+    """The packages that own these files; a file of none, or a machine without dpkg, has none.
+
+    Args:
+        files: paths on this machine.
+        sysroot: a copy of another machine's root file system that they are in; None: this one's.
+    """
     query = shutil.which("dpkg-query")
-    names = {name: path for path in files for name in _spellings(path)}
+    root = sysroot if sysroot is not None and (sysroot / _DATABASE).is_dir() else Path("/")
+    spellings = {path: _spellings(path, root) for path in files}
+    names = sorted({name for each in spellings.values() for name in each})
     if query is None or not names:
         return {}
-    # It ends with 1 when one of the files belongs to no package.
-    listed = _run(query, "-S", *names)
-    owners: dict[Path, str] = {}
-    for line in listed.splitlines():
-        package, separator, name = line.rpartition(": ")
-        if separator and name in names and not package.startswith("diversion by "):
-            owners[names[name]] = package.split(", ")[0]
+    command = (query, f"--admindir={root / _DATABASE}")
+    owners = _owners(command, names)
     if not owners:
         return {}
-    distribution = _distribution()
+    distribution = _distribution(root)
     known: dict[str, DebianPackage] = {}
-    for line in _run(query, "-W", "-f", _FIELDS, *sorted(set(owners.values()))).splitlines():
+    for line in _run(*command, "-W", "-f", _FIELDS, *sorted(set(owners.values()))).splitlines():
         name, architecture, version, source = line.split("\t")
-        found = DebianPackage(name, architecture, version, source, distribution)
+        found = DebianPackage(name, architecture, version, source, distribution, root)
         known[name] = known[f"{name}:{architecture}"] = found
-    return {path: known[owner] for path, owner in owners.items() if owner in known}
+    owned = {
+        path: next((owners[name] for name in each if name in owners), "")
+        for path, each in spellings.items()
+    }
+    return {path: known[owner] for path, owner in owned.items() if owner in known}
 
 
-def _spellings(path: Path) -> set[str]:
-    """The paths that dpkg may know it by: as it was packed, /lib or /usr/lib, links unfollowed."""
-    found = set()
-    for name in (str(path), str(path.resolve())):
-        found |= {name, name.removeprefix("/usr")} if name.startswith("/usr/lib") else {name}
-        if name.startswith("/lib"):
-            found.add(f"/usr{name}")
+def _spellings(path: Path, root: Path) -> list[str]:
+    """The paths that dpkg may know: the file and the link to it, packed in /lib or in /usr/lib."""
+    found = []
+    for place in (path.resolve(), path):
+        if place.is_relative_to(root):
+            name = f"/{place.relative_to(root)}"
+            merged = _MERGED.match(name)
+            found += [name, f"/usr{name}", name.removeprefix("/usr")] if merged else [name]
     return found
+
+
+def _owners(command: tuple[str, ...], names: Collection[str]) -> dict[str, str]:
+    """The package that each file came with; where two have one, a diversion tells (dpkg-divert)."""
+    packages, diversions = _search(command, names)
+    moved = {to: origin for origin, (to, _) in diversions.items() if to in names}
+    # Of a file that was moved aside, dpkg knows the owner by its first name.
+    packages |= _search(command, [o for o in moved.values() if o not in packages])[0]
+    owners = {}
+    for name in names:
+        origin = moved.get(name, name)
+        owning = packages.get(origin, [])
+        if origin in diversions:
+            by = diversions[origin][1]
+            owning = [o for o in owning if (o.partition(":")[0] == by) == (name == origin)]
+        if owning:
+            owners[name] = owning[0]
+    return owners
+
+
+def _search(
+    command: tuple[str, ...], names: Collection[str]
+) -> tuple[dict[str, list[str]], dict[str, tuple[str, str]]]:
+    """Packages by file; and diversions: by the diverted file, where to and by which package."""
+    packages: dict[str, list[str]] = {}
+    diversions: dict[str, tuple[str, str]] = {}
+    origin = ""
+    # It ends with 1 when one of the files belongs to no package.
+    for line in _run(*command, "-S", "--", *names).splitlines() if names else ():
+        if diverted := _DIVERSION.fullmatch(line):
+            if diverted["way"] == "from":
+                origin = diverted["path"]
+            else:
+                diversions[origin] = diverted["path"], diverted["by"] or ""
+            continue
+        listed, separator, name = line.partition(": ")
+        if separator:
+            packages[name] = listed.split(", ")
+    return packages, diversions
 
 
 def _run(*command: str) -> str:
@@ -104,9 +159,11 @@ def _run(*command: str) -> str:
     return done.stdout
 
 
-def _distribution() -> str:
-    try:
-        release = platform.freedesktop_os_release()
-    except OSError:
-        return "debian"
-    return "-".join(part for part in (release["ID"], release.get("VERSION_ID")) if part)
+def _distribution(root: Path) -> str:
+    """ID and version of os-release(5), which is a list of shell assignments."""
+    for name in ("etc/os-release", "usr/lib/os-release"):
+        if (path := root / name).is_file():
+            words = shlex.split(path.read_text("utf-8", "replace"), comments=True)
+            release = dict(word.split("=", 1) for word in words if "=" in word)
+            return "-".join(filter(None, (release.get("ID"), release.get("VERSION_ID"))))
+    return "debian"

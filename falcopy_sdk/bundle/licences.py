@@ -55,7 +55,10 @@ _SPELLINGS: Final = {
 }
 #: Packages whose copyright file tells of the whole source package, not of the library in it.
 _DEBIAN: Final = {
+    "libcrypt1": "LGPL-2.1-or-later",
     "libgcc-s1": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libgomp1": "GPL-3.0-or-later WITH GCC-exception-3.1",
+    "libnsl2": "LGPL-2.1-or-later",
     "libstdc++6": "GPL-3.0-or-later WITH GCC-exception-3.1",
     "libuuid1": "BSD-3-Clause",
 }

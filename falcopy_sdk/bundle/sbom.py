@@ -81,7 +81,9 @@ def write(root: Path, inputs: Inputs) -> tuple[str, ...]:
     python = inputs.interpreter
     libpython = next((p for p in inputs.system.values() if p.name == python.libpython.name), None)
     system = {place: path for place, path in inputs.system.items() if path != libpython}
-    packages = debian.packages_of([*inputs.system.values(), python.stdlib / "abc.py"])
+    packages = debian.packages_of(
+        [*inputs.system.values(), python.stdlib / "abc.py"], python.sysroot
+    )
 
     listed: dict[str, Component] = {}
     texts: dict[str, Mapping[str, bytes]] = {}
