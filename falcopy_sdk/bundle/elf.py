@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GLIBC_LIBRARIES",
+    "UNREADABLE",
     "DynamicSymbol",
     "SharedLibrary",
     "glibc_floor",
@@ -28,6 +29,14 @@ __all__ = [
     "is_loadable",
     "read",
 ]
+
+#: What pyelftools and struct raise at a damaged file: the first three by intent; OSError comes of
+#: offsets that no file has.
+UNREADABLE = (
+    *(ELFError, struct.error, UnicodeDecodeError),
+    *(AssertionError, AttributeError, LookupError, TypeError, ValueError),
+    *(MemoryError, OSError, OverflowError, RecursionError, ZeroDivisionError),
+)
 
 #: The libraries that are part of glibc itself. They come from the host: a process can have one
 #: glibc only (the dynamic loader is part of it).
@@ -133,7 +142,7 @@ def read(path: Path) -> SharedLibrary:
     try:
         with path.open("rb") as stream:
             return _read(path, ELFFile(stream))
-    except (ELFError, struct.error, UnicodeDecodeError, IndexError) as error:
+    except UNREADABLE as error:
         raise BuildError(
             f"{path}: not a readable ELF file ({error}). Reinstall the package it came with."
         ) from error

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
+from falcopy_sdk.bundle.elf import UNREADABLE
 from falcopy_sdk.declare.facts import StaticFacts
 from falcopy_sdk.exceptions import BuildError, BundleFormatError
 
@@ -16,10 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-__all__ = ["BLOB_SIZE", "EXPORTS", "IMAGE", "STRINGS", "Image", "pack", "place_of", "read_image"]
+__all__ = [
+    "BLOB_SIZE",
+    "EXPORTS",
+    "IMAGE",
+    "STRINGS",
+    "Image",
+    "is_built",
+    "pack",
+    "place_of",
+    "read_image",
+]
 
 MAGIC: Final = b"falcopy-image-1\0"
 SECTION: Final = ".falcopy"
+#: Of an ELF file whose header counts them (elf(5), e_shnum).
+_MOST_SECTIONS: Final = 0xFFFF
 #: FALCOPY_IMAGE_BLOB_SIZE, in bytes.
 BLOB_SIZE: Final = 512 * 1024
 _STRING_SLOTS: Final = 32
@@ -162,16 +175,48 @@ def place_of(stream: BinaryIO, path: Path) -> int:
     Raises:
         BundleFormatError: the file has none.
     """
-    try:
-        section = ELFFile(stream).get_section_by_name(SECTION)
-    except ELFError as error:
-        raise BundleFormatError(f"{path}: not a shared library ({error})") from error
-    if section is None or section["sh_size"] < IMAGE.size or not section.data().startswith(MAGIC):
+    found = _section(stream, path)
+    magic = b""
+    if found is not None and found[1] >= IMAGE.size:
+        stream.seek(found[0])
+        magic = stream.read(len(MAGIC))
+    if found is None or magic != MAGIC:
         raise BundleFormatError(
             f"{path}: a shared library, but not one that falcopy build made, or one of another "
             "version of it"
         )
-    return int(section["sh_offset"])
+    return found[0]
+
+
+def is_built(path: Path) -> bool:
+    """Whether falcopy built the file, or it says so.
+
+    Raises:
+        BundleFormatError: it is no shared library.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return _section(stream, path) is not None
+
+
+def _section(stream: BinaryIO, path: Path) -> tuple[int, int] | None:
+    """Where the section of the image starts, and its size; None: there is none."""
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    try:
+        elf = ELFFile(stream)
+        count = elf.num_sections()
+        if count > _MOST_SECTIONS or elf["e_shoff"] + count * elf["e_shentsize"] > size:
+            raise ELFError(f"it says that it has {count} sections")
+        section = elf.get_section_by_name(SECTION)
+        if section is None:
+            return None
+        start, length = int(section["sh_offset"]), int(section["sh_size"])
+        if start + length > size:
+            raise ELFError(f"{SECTION} ends behind the end of the file, which was cut off")
+    except UNREADABLE as error:
+        raise BundleFormatError(f"{path}: not a shared library ({error})") from error
+    return start, length
 
 
 def read_image(path: Path) -> Image:

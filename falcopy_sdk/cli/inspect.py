@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 import sys
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,14 +101,9 @@ def _report(file: Path) -> dict[str, Any]:
 
 def _image(file: Path) -> Image | None:
     """The static facts of a bundle; None for a plugin that falcopy did not build."""
-    from elftools.elf.elffile import ELFFile
+    from falcopy_sdk.bundle.image import is_built, read_image
 
-    from falcopy_sdk.bundle.image import SECTION, read_image
-
-    with file.open("rb") as stream:
-        if ELFFile(stream).get_section_by_name(SECTION) is None:
-            return None
-    return read_image(file)
+    return read_image(file) if is_built(file) else None
 
 
 def _facts(library: Library) -> dict[str, Any]:
@@ -139,17 +133,10 @@ def _field(field: FieldInfo) -> dict[str, Any]:
 
 
 def _bundle(file: Path, image: Image) -> dict[str, Any]:
-    from falcopy_sdk.bundle import manifest
-    from falcopy_sdk.exceptions import BundleFormatError
+    from falcopy_sdk.provenance.plugin_file import PluginFile
 
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            contents = json.loads(archive.read(manifest.NAME))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise BundleFormatError(
-            f"{file}: its payload is damaged ({error}); build or download it again"
-        ) from error
+    with PluginFile.open(file) as plugin:
+        names, contents = plugin.archive.namelist(), plugin.manifest
     return {
         "plugin_ref": image.facts.plugin_ref,
         "payload_sha256": image.payload_sha256,

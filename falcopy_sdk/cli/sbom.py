@@ -33,19 +33,28 @@ def sbom(file: Path, as_list: bool, licences: Path | None) -> None:
     """
     from falcopy_sdk.bundle.licences import FOLDER
     from falcopy_sdk.bundle.sbom import NAME
+    from falcopy_sdk.exceptions import BundleFormatError
     from falcopy_sdk.oci.files import write_file
+    from falcopy_sdk.provenance import shapes
     from falcopy_sdk.provenance.plugin_file import PluginFile
 
     with PluginFile.open(file) as plugin:
         if licences is not None:
             for name in plugin.archive.namelist():
-                if name.startswith(f"{FOLDER}/") and ".." not in Path(name).parts:
+                inside = name.startswith(f"{FOLDER}/") and not name.endswith("/")
+                if inside and ".." not in Path(name).parts:
                     write_file(licences / Path(name).relative_to(FOLDER), plugin.read(name))
             click.echo(str(licences))
         elif as_list:
+            wrong = shapes.problem(plugin.sbom, shapes.BILL)
+            if wrong is not None:
+                raise BundleFormatError(
+                    f"{file}: its bill of materials is none of ours: {wrong}; build or download "
+                    "the plugin again"
+                )
             click.echo(_table(plugin.sbom))
         else:
-            click.echo(plugin.read(NAME).decode(), nl=False)
+            click.echo(plugin.read(NAME), nl=False)
 
 
 def _table(document: dict[str, Any]) -> str:

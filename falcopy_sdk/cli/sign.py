@@ -29,8 +29,9 @@ Examples:
   falcopy sign dist/libacme.so --key cosign.key
 \b
 A key pair: cosign generate-key-pair. Without one, in a workflow with an identity:
-  cosign sign --yes REF@DIGEST; cosign attest --type slsaprovenance1 --predicate FILE REF@DIGEST
-(falcopy sign --predicate FILE REF writes the predicate.)
+  falcopy sign REF --predicate FILE
+  cosign sign --yes REF@DIGEST
+  cosign attest --yes --type slsaprovenance1 --predicate FILE REF@DIGEST
 """
 )
 @click.argument("target", metavar="REF|FILE")
@@ -48,7 +49,8 @@ A key pair: cosign generate-key-pair. Without one, in a workflow with an identit
 @click.option(
     "--predicate",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Only write the provenance predicate (SLSA) there, for cosign attest; nothing is signed.",
+    help="Sign nothing: attach the bills of materials, and write the provenance predicate (SLSA) "
+    "there, for cosign attest.",
 )
 @connection_options
 def sign(
@@ -73,8 +75,11 @@ def sign(
     if predicate is not None:
         reference = Reference.parse(target)
         with connection(reference.registry) as registry:
-            text = provenance.predicate_of(registry, reference, commit=commit, builder=builder)
+            text = provenance.predicate_of(
+                registry, reference, commit=commit, builder=builder, attach=True
+            )
         write_file(predicate, text)
+        click.echo("attached: bills of materials; nothing is signed yet", err=True)
         click.echo(str(predicate))
         return
     if key is None:

@@ -25,7 +25,8 @@ Examples:
   falcopy verify dist/libacme.so
 \b
 Signed without a key pair (with an identity): cosign verify --certificate-identity=…
---certificate-oidc-issuer=… REF checks the signature; this command all the rest.
+--certificate-oidc-issuer=… REF checks who signed, which takes Sigstore's trust root; this
+command, without --key, all the rest.
 """
 )
 @click.argument("target", metavar="REF|FILE")

@@ -63,7 +63,7 @@ def parse_document(data: bytes, where: str) -> dict[str, Any]:
     """
     try:
         document = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError(f"{where}: not valid JSON ({error})") from error
     if not isinstance(document, dict):
         raise IntegrityError(f"{where}: not a JSON object")

@@ -134,7 +134,7 @@ class IndexFile:
         names = [e.get("name") for e in self._entries if isinstance(e, dict)]
         found += [
             f"{name}: duplicate entry found: falcoctl refuses the whole index"
-            for name in sorted({n for n in names if n and names.count(n) > 1})
+            for name in sorted({n for n in names if isinstance(n, str) and names.count(n) > 1})
         ]
         return found
 
@@ -184,11 +184,13 @@ class IndexFile:
         write_file(self.path, self._text().encode())
 
     def _find(self, name: str) -> CommentedMap | None:
-        return next((e for e in self._entries if e.get("name") == name), None)
+        known = (e for e in self._entries if isinstance(e, CommentedMap))
+        return next((e for e in known if e.get("name") == name), None)
 
     def _place(self, name: str) -> int:
         """Where falcoctl would sort it to, if the file is sorted; else the end."""
-        names = [str(e.get("name", "")) for e in self._entries]
+        known = [e if isinstance(e, CommentedMap) else {} for e in self._entries]
+        names = [str(e.get("name", "")) for e in known]
         if names != sorted(names):
             return len(names)
         return sum(known < name for known in names)
@@ -211,7 +213,7 @@ class IndexFile:
         load_yaml(text, str(self.path), IndexFileError)
         try:
             loaded = self._yaml.load(text)
-        except YAMLError as error:
+        except (YAMLError, ValueError, TypeError, RecursionError) as error:
             raise IndexFileError(f"{self.path}: {' '.join(str(error).split())}") from error
         if loaded is None:
             return CommentedSeq()
@@ -227,7 +229,7 @@ class IndexFile:
             return {name: dict(versions) for name, versions in record["digests"].items()}
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise IndexFileError(
                 f"{self.lock_path}: cannot be read ({error}); restore it from version control"
             ) from error

@@ -25,6 +25,13 @@ __all__ = ["Member", "pack_layer", "unpack_layer"]
 _LEVEL: Final = 9
 _MODES: Final = (0o755, 0o644)
 _CHUNK: Final = 1024 * 1024
+#: Bytes that a layer may have unpacked: gzip makes a thousandth of zeros.
+_UNPACKED: Final = 4 * 1024**3
+#: What reading an archive raises that is none; the last of tarfile's own fields.
+_UNREADABLE: Final = (
+    *(tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error),
+    *(ValueError, OverflowError, RecursionError),
+)
 
 #: A file to pack and its permissions.
 Member = tuple["Path", int]
@@ -80,12 +87,16 @@ def unpack_layer(stream: BinaryIO, folder: Path, where: str) -> list[Path]:
     start = stream.tell()
     try:
         with tarfile.open(fileobj=stream, mode="r:gz") as archive:
+            total = 0
             for member in archive:
                 _check_member(member, where)
+                total += member.size
+                if total > _UNPACKED:
+                    raise IntegrityError(f"{where}: {total} bytes or more, unpacked")
         stream.seek(start)
         with tarfile.open(fileobj=stream, mode="r:gz") as archive:
             return list(_write(archive, folder))
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise IntegrityError(
             f"{where}: not a readable gzip-compressed tar file ({error})"
         ) from error

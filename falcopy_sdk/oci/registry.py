@@ -196,7 +196,7 @@ class Registry:
             )
         document = parse_document(data, where)
         media_type = document.get("mediaType") or _media_type(response)
-        return Descriptor(media_type, found, len(data)), data
+        return Descriptor(str(media_type), found, len(data)), data
 
     def put_manifest(
         self, repository: str, data: bytes, reference: str | None = None
@@ -237,7 +237,10 @@ class Registry:
         else:
             document = referrers.of_tag(self, repository, digest)
         where = f"{self.host}{url}"
-        found = [Descriptor.from_json(item, where) for item in document.get("manifests") or ()]
+        listed = document.get("manifests") or []
+        if not isinstance(listed, list):
+            raise IntegrityError(f"{where}: its manifests are not a list")
+        found = [Descriptor.from_json(item, where) for item in listed]
         return [d for d in found if artifact_type is None or d.artifact_type == artifact_type]
 
     # Tags

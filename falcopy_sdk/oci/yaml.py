@@ -26,7 +26,8 @@ def load_yaml(text: str, where: str, error_class: type[FalcopyError]) -> Any:
     """
     try:
         return YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError) as error:
+    # The last two: keys that are lists or mappings, and nesting without end.
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise error_class(f"{where}: not valid YAML: {_one_line(error)}") from error
 
 

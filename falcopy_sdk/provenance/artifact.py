@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from falcopy_sdk.exceptions import IntegrityError
+from falcopy_sdk.exceptions import IntegrityError, NotInRegistryError
 from falcopy_sdk.oci.descriptor import INDEX, MANIFEST, Descriptor, parse_document
 from falcopy_sdk.oci.layer import unpack_layer
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PLUGIN_CONFIG", "Artifact", "Part", "fetch", "plugin_in"]
 
+#: Manifests of an index: there are not so many platforms.
+_PARTS: Final = 64
 #: falcoctl, pkg/oci/constants.go.
 PLUGIN_CONFIG: Final = "application/vnd.cncf.falco.plugin.config.v1+json"
 
@@ -76,9 +78,12 @@ def fetch(registry: Registry, reference: Reference) -> Artifact:
     entries = parse_document(data, where).get("manifests")
     if not isinstance(entries, list) or not entries:
         raise IntegrityError(f"{where}: an index without manifests")
+    if len(entries) > _PARTS:
+        raise IntegrityError(f"{where}: an index of {len(entries)} manifests")
     parts = []
     for entry in (Descriptor.from_json(item, where) for item in entries):
-        found, manifest = registry.get_manifest(reference.repository, entry.digest)
+        with _named_by(where):
+            found, manifest = registry.get_manifest(reference.repository, entry.digest)
         if found.size != entry.size:
             raise IntegrityError(f"{where}: the size of {entry.digest} is another than it says")
         described = replace(found, platform=entry.platform)
@@ -93,8 +98,18 @@ def _part(registry: Registry, reference: Reference, found: Descriptor, data: byt
     if not isinstance(layers, list) or len(layers) != 1:
         raise IntegrityError(f"{where}: not one layer, which every artifact of Falco has")
     config = Descriptor.from_json(manifest.get("config"), where)
-    settings = parse_document(registry.get_blob(reference.repository, config), where)
+    with _named_by(where):
+        settings = parse_document(registry.get_blob(reference.repository, config), where)
     return Part(found, config, settings, Descriptor.from_json(layers[0], where))
+
+
+@contextmanager
+def _named_by(where: str) -> Iterator[None]:
+    """A part that a document names and the registry lacks is the document's fault."""
+    try:
+        yield
+    except NotInRegistryError as error:
+        raise IntegrityError(f"{where} names what is not there: {error}") from error
 
 
 @contextmanager
@@ -108,7 +123,8 @@ def plugin_in(
         StorageError: there is no room.
     """
     archive = scratch / "layer.tar.gz"
-    registry.download_blob(artifact.reference.repository, part.layer, archive)
+    with _named_by(f"{artifact.reference.name}@{part.descriptor.digest}"):
+        registry.download_blob(artifact.reference.repository, part.layer, archive)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         with archive.open("rb") as stream:
             files = unpack_layer(stream, Path(folder), part.layer.digest)

@@ -9,7 +9,6 @@ them changes the artifact or appears in its index.
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,7 +135,7 @@ class Beside:
             text = layer.annotations.get(_SIGNATURE, "")
             try:
                 signature = base64.b64decode(text, validate=True)
-            except binascii.Error:
+            except ValueError:  # not base64, or not even ASCII
                 signature = b""
             payload = self._registry.get_blob(self._repository, layer)
             found.append(Attached(layer, payload, signature, _CERTIFICATE in layer.annotations))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Final, Literal
 
 __all__ = ["Check", "Report"]
+
+#: Characters of a detail that are shown.
+_SHOWN: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +43,23 @@ class Report:
 
     def ok(self, name: str, detail: str) -> None:
         """Notes a success."""
-        self.checks.append(Check(name, "ok", detail))
+        self._add(Check(name, "ok", detail))
 
     def fail(self, name: str, detail: str, fix: str) -> None:
         """Notes a failure."""
-        self.checks.append(Check(name, "failed", detail, fix))
+        self._add(Check(name, "failed", detail, fix))
 
     def skip(self, name: str, detail: str) -> None:
         """Notes what could not be looked at, and why that is no failure."""
-        self.checks.append(Check(name, "skipped", detail))
+        self._add(Check(name, "skipped", detail))
+
+    def _add(self, check: Check) -> None:
+        # Names and texts are those of whoever made the artifact: they shall not fill or steer a
+        # terminal.
+        name, detail = (_plain(text) for text in (check.name, check.detail))
+        self.checks.append(replace(check, name=name, detail=detail))
+
+
+def _plain(text: str) -> str:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in shown)

@@ -8,7 +8,6 @@ An in-toto statement (in-toto/attestation, spec/v1) says something about it; DSS
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import TYPE_CHECKING, Any, Final
 
@@ -64,7 +63,7 @@ def signed_digest(payload: bytes) -> str | None:
         if critical["type"] != _SIGNATURE_OF:
             return None
         return str(critical["image"]["docker-manifest-digest"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -93,7 +92,8 @@ def statement(
 def subjects_of(document: Mapping[str, Any]) -> frozenset[str]:
     """The digests that a statement is about."""
     found = set()
-    for subject in document.get("subject") or ():
+    listed = document.get("subject")
+    for subject in listed if isinstance(listed, list) else ():
         digest = subject.get("digest") if isinstance(subject, dict) else None
         if isinstance(digest, dict) and isinstance(digest.get("sha256"), str):
             found.add(f"sha256:{digest['sha256']}")
@@ -126,14 +126,15 @@ def open_envelope(data: bytes, key: PublicKey | None) -> dict[str, Any] | None:
         payload = base64.b64decode(envelope["payload"], validate=True)
         kind = str(envelope["payloadType"])
         signatures = [base64.b64decode(s["sig"], validate=True) for s in envelope["signatures"]]
+        signed = _encoded(kind, payload)
         document = json.loads(payload)
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    signed = _encoded(kind, payload)
     if key is not None and not any(key.verifies(signature, signed) for signature in signatures):
         return None
-    known = kind == IN_TOTO and isinstance(document, dict) and document.get("_type") in _STATEMENTS
-    return document if known else None
+    if kind != IN_TOTO or not isinstance(document, dict):
+        return None
+    return document if str(document.get("_type")) in _STATEMENTS else None
 
 
 def _encoded(kind: str, payload: bytes) -> bytes:

@@ -92,8 +92,8 @@ def predicate(
         "buildDefinition": {
             "buildType": BUILD_TYPE,
             "externalParameters": {
-                "package": next((p["falcopy:package"] for p in properties if p), ""),
-                "machines": sorted(p["falcopy:machine"] for p in properties if p),
+                "package": next((p.get("falcopy:package", "") for p in properties if p), ""),
+                "machines": sorted(p.get("falcopy:machine", "") for p in properties if p),
             },
             "resolvedDependencies": _materials(bills, commit),
         },
@@ -109,11 +109,11 @@ def _materials(bills: Sequence[Mapping[str, Any]], commit: Commit | None) -> lis
     for bill in bills:
         about = _properties(bill)
         if sources := about.get("falcopy:source:dirHash"):
-            uri = f"pkg:pypi/{about['falcopy:package']}#sources"
+            uri = f"pkg:pypi/{about.get('falcopy:package', '')}#sources"
             found[uri] = {"uri": uri, "digest": {"dirHash": sources}}
         if lock := about.get("falcopy:lock:name"):
             uri = f"file:{lock}"
-            found[uri] = {"uri": uri, "digest": {"sha256": about["falcopy:lock:sha256"]}}
+            found[uri] = {"uri": uri, "digest": {"sha256": about.get("falcopy:lock:sha256", "")}}
         for component in bill["components"]:
             uri = component.get("purl") or f"file:{component['name']}"
             material: dict[str, Any] = {"uri": uri, "name": component["name"]}

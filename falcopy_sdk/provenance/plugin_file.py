@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Self
-
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
 
 from falcopy_sdk.bundle import image, manifest, sbom
 from falcopy_sdk.exceptions import BundleFormatError
@@ -22,9 +20,18 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.bundle.image import Image
 
-__all__ = ["PluginFile", "is_built"]
+__all__ = ["PluginFile"]
 
 _CHUNK: Final = 1024 * 1024
+#: Bytes of a document in the payload.
+_LARGEST: Final = 64 * 1024 * 1024
+#: Of a member's flags (PKWARE APPNOTE 4.4.4).
+_ENCRYPTED: Final = 1
+#: What zipfile and struct raise at damaged archives; NotImplementedError is a RuntimeError.
+_UNREADABLE: Final = (
+    *(zipfile.BadZipFile, struct.error, EOFError, OSError, LookupError),
+    *(MemoryError, OverflowError, RuntimeError, ValueError),
+)
 
 
 @dataclass
@@ -48,7 +55,7 @@ class PluginFile:
             raise BundleFormatError(f"{path}: an empty loader; falcopy build makes a plugin of it")
         try:
             archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
+        except _UNREADABLE as error:
             raise _damaged(path, error) from error
         return cls(path, facts, archive)
 
@@ -102,9 +109,10 @@ class PluginFile:
         Raises:
             BundleFormatError: there is none, or it is damaged.
         """
+        self._checked  # noqa: B018 - raises
         try:
             return self.archive.read(name)
-        except (KeyError, zipfile.BadZipFile, OSError) as error:
+        except _UNREADABLE as error:
             raise _damaged(self.path, error) from error
 
     def digests(self) -> Iterator[tuple[str, str]]:
@@ -113,34 +121,36 @@ class PluginFile:
         Raises:
             BundleFormatError: one is damaged, or a name is there twice.
         """
+        for entry in self._checked:
+            yield entry.filename, hashlib.sha256(self.read(entry.filename)).hexdigest()
+
+    @cached_property
+    def _checked(self) -> list[zipfile.ZipInfo]:
+        """What is in the payload, if a build could have written it: stored files, each once."""
+        entries = self.archive.infolist()
         seen = set()
-        for entry in self.archive.infolist():
+        for entry in entries:
             if entry.filename in seen:
                 raise _damaged(self.path, f"{entry.filename} is in it twice")
             seen.add(entry.filename)
-            yield entry.filename, hashlib.sha256(self.read(entry.filename)).hexdigest()
+            if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & _ENCRYPTED:
+                raise _damaged(self.path, f"{entry.filename} is compressed or encrypted")
+        total = sum(entry.file_size for entry in entries)
+        if total > self.image.payload_size:
+            raise _damaged(self.path, f"its files have {total} bytes, more than all of it")
+        return entries
 
     def _document(self, name: str) -> dict[str, Any]:
+        data = self.read(name)
+        if len(data) > _LARGEST:
+            raise _damaged(self.path, f"{name} has {len(data)} bytes")
         try:
-            document = json.loads(self.read(name))
-        except ValueError as error:
+            document = json.loads(data)
+        except (ValueError, RecursionError) as error:
             raise _damaged(self.path, f"{name}: {error}") from error
         if not isinstance(document, dict):
             raise _damaged(self.path, f"{name} is no JSON object")
         return document
-
-
-def is_built(path: Path) -> bool:
-    """Whether falcopy built the file; plugins of other makers carry no bill of materials.
-
-    Raises:
-        BundleFormatError: it is no shared library.
-    """
-    try:
-        with path.open("rb") as stream:
-            return ELFFile(stream).get_section_by_name(image.SECTION) is not None
-    except ELFError as error:
-        raise BundleFormatError(f"{path}: not a shared library ({error})") from error
 
 
 def _damaged(path: Path, error: object) -> BundleFormatError:

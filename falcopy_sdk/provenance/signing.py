@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from falcopy_sdk.bundle import sbom
+from falcopy_sdk.bundle.image import is_built
 from falcopy_sdk.exceptions import PackageError
 from falcopy_sdk.oci.files import write_file
 from falcopy_sdk.provenance import documents, origin
 from falcopy_sdk.provenance.artifact import fetch, plugin_in
 from falcopy_sdk.provenance.attachments import Beside
 from falcopy_sdk.provenance.checks import Report
-from falcopy_sdk.provenance.plugin_file import PluginFile, is_built
+from falcopy_sdk.provenance.plugin_file import PluginFile
 from falcopy_sdk.provenance.verify_file import check_plugin, signature_file
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def sign_artifact(
         name = f"{reference.name}@{part.descriptor.digest}"
         about = [(name, part.descriptor.digest)]
         made = documents.statement(about, documents.CYCLONEDX, json.loads(bill))
-        beside.attach_sbom(part.descriptor, bill, f"{part.settings['name']}.cdx.json")
+        beside.attach_sbom(part.descriptor, bill, _title(part))
         beside.attest(part.descriptor.digest, made, documents.CYCLONEDX, key)
     subjects = [(reference.name, d.digest) for d in _manifests(artifact)]
     parsed = [json.loads(bill) for bill in bills.values()]
@@ -105,17 +106,35 @@ def predicate_of(
     *,
     commit: Commit | None = None,
     builder: str | None = None,
+    attach: bool = False,
 ) -> bytes:
     """The provenance predicate of an artifact, for others to sign: ``cosign attest --predicate``.
+
+    Args:
+        registry: Of the reference.
+        reference: A tag or a digest.
+        commit: That the plugin was built from.
+        builder: URI of who ran the build.
+        attach: Also attach the bills of materials, as signing does.
 
     Raises:
         RegistryError: the artifact is not there, or is not what its digests say.
         PackageError: a plugin in it is damaged.
     """
     artifact = fetch(registry, reference)
-    found = [_bill_of(registry, artifact, part) for part in artifact.parts]
-    bills = [json.loads(bill) for bill in found if bill is not None]
+    beside = Beside(registry, reference.repository)
+    bills = []
+    for part in artifact.parts:
+        bill = _bill_of(registry, artifact, part)
+        if bill is not None:
+            bills.append(json.loads(bill))
+            if attach:
+                beside.attach_sbom(part.descriptor, bill, _title(part))
     return json.dumps(origin.predicate(bills, commit, builder), indent=1).encode() + b"\n"
+
+
+def _title(part: Part) -> str:
+    return f"{part.settings.get('name') or 'plugin'}.cdx.json"
 
 
 def _manifests(artifact: Artifact) -> list[Descriptor]:

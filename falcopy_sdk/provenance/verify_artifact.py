@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from falcopy_sdk.bundle import sbom
-from falcopy_sdk.exceptions import BundleFormatError, IntegrityError
-from falcopy_sdk.provenance import documents
+from falcopy_sdk.bundle.image import is_built
+from falcopy_sdk.exceptions import BundleFormatError, IntegrityError, NotInRegistryError
+from falcopy_sdk.provenance import documents, shapes
 from falcopy_sdk.provenance.artifact import fetch, plugin_in
 from falcopy_sdk.provenance.attachments import Beside
 from falcopy_sdk.provenance.checks import Report
-from falcopy_sdk.provenance.plugin_file import PluginFile, is_built
+from falcopy_sdk.provenance.plugin_file import PluginFile
 from falcopy_sdk.provenance.verify_file import check_plugin
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["verify_artifact"]
 
 _DO_NOT_USE: Final = "do not install it; ask the publisher which digest they released"
+#: This needs the trust root, and the transparency log or its proofs.
+_COSIGN: Final = "cosign verify --certificate-identity=… --certificate-oidc-issuer=… REF"
 _SIGN: Final = "publisher: falcopy sign REF --key cosign.key"
 _PUBLISH: Final = "publisher: build and publish it again under a new version"
 _MACHINES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -59,14 +62,21 @@ def verify_artifact(
             bill = _contents(report, registry, beside, artifact, part, key)
             bills += [bill] if bill is not None else []
         _provenance(report, beside, artifact, bills, key)
-    except IntegrityError as error:
+    except (IntegrityError, NotInRegistryError) as error:
         report.fail("digests", str(error), _DO_NOT_USE)
+    except RecursionError:
+        report.fail("digests", "a document in it is nested too deeply to be compared", _DO_NOT_USE)
     return report
 
 
 def _signature(report: Report, beside: Beside, artifact: Artifact, key: PublicKey | None) -> None:
     found = beside.signatures(artifact.root.digest)
-    if key is None:
+    if key is None and any(one.keyless for one in found):
+        report.skip(
+            "signature",
+            f"there is one without a key pair; whose it is takes Sigstore's services: {_COSIGN}",
+        )
+    elif key is None:
         report.skip("signature", "no --key was given: who published it is not known")
     elif not found:
         report.fail(
@@ -86,7 +96,7 @@ def _signature(report: Report, beside: Beside, artifact: Artifact, key: PublicKe
         report.fail(
             "signature",
             "signed without a key pair, with a certificate of Sigstore",
-            "cosign verify --certificate-identity=… --certificate-oidc-issuer=… REF",
+            f"{_COSIGN}; falcopy verify without --key checks the rest",
         )
     else:
         report.fail(
@@ -102,7 +112,10 @@ def _names(report: Report, artifact: Artifact, part: Part) -> None:
     settings, tag = part.settings, artifact.reference.tag
     given, version = settings.get("name"), settings.get("version")
     first = artifact.parts[0].settings
-    if not given or not version:
+    wrong = shapes.problem(settings, shapes.CONFIG)
+    if wrong is not None:
+        report.fail(name, f"falcoctl cannot read it: {wrong}", _PUBLISH)
+    elif not given or not version:
         report.fail(name, "name or version is missing, and falcoctl will refuse it", _PUBLISH)
     elif (given, version) != (first.get("name"), first.get("version")):
         report.fail(name, f"{given} {version} is not what the other platforms have", _PUBLISH)
@@ -132,14 +145,20 @@ def _contents(
                 report.ok(f"layer {where}".strip(), part.layer.digest)
                 if not part.is_plugin:
                     return None
-                if library is None or not is_built(library):
+                if library is None:
+                    report.fail(f"library {where}".strip(), "not one .so in the layer", _PUBLISH)
+                    return None
+                if not is_built(library):
                     report.skip(f"SBOM {where}", "falcopy did not build it: it has none inside")
                     return None
                 with PluginFile.open(library) as plugin:
+                    before = len(report.failed)
                     check_plugin(report, plugin, where)
                     _same_plugin(report, plugin, part)
                     if sbom.NAME not in plugin.archive.namelist():
                         return None
+                    if len(report.failed) > before and shapes.problem(plugin.sbom, shapes.BILL):
+                        return None  # told already
                     bill, document = plugin.read(sbom.NAME), plugin.sbom
         except (IntegrityError, BundleFormatError) as error:
             report.fail(f"layer {where}".strip(), str(error), _DO_NOT_USE)
@@ -150,7 +169,10 @@ def _contents(
 
 
 def _same_plugin(report: Report, plugin: PluginFile, part: Part) -> None:
-    name, facts, settings = f"library {part.platform}", plugin.image.facts, part.settings
+    name, facts, settings = f"library {part.platform}".strip(), plugin.image.facts, part.settings
+    if shapes.problem(settings, shapes.CONFIG) is not None:
+        report.skip(name, "there is no readable config to compare it with")
+        return
     required = {r.get("name"): r.get("version") for r in settings.get("requirements") or ()}
     machine = _MACHINES.get(str(plugin.manifest.get("machine")))
     platform = part.descriptor.platform
@@ -174,7 +196,10 @@ def _attached(report: Report, beside: Beside, part: Part, bill: bytes) -> None:
     name = f"attached SBOM {part.platform}"
     attached = beside.sboms(part.descriptor.digest)
     if not attached:
-        report.skip(name, "none is attached; falcopy sign attaches it")
+        report.skip(
+            name,
+            "none is attached; falcopy sign attaches it, with --key as well as with --predicate",
+        )
     elif bill in attached:
         report.ok(name, "the same as the one inside")
     else:
@@ -209,26 +234,50 @@ def _provenance(
     key: PublicKey | None,
 ) -> None:
     found = beside.attestations(artifact.root.digest)
-    if key is None:
-        report.skip("provenance", "no --key was given")
-        return
     opened = [documents.open_envelope(one.payload, key) for one in found]
     about = [s for s in opened if s is not None and s.get("predicateType") == documents.SLSA]
+    if key is None:
+        _unproved(report, artifact, bills, about)
+        return
     if not about:
         detail = "there is no statement" if not found else "the key signed no such statement"
         report.fail("provenance", detail, _SIGN)
         return
-    statement = about[-1]
+    problem = _disagreement(about[-1], artifact, bills)
+    if problem is None:
+        report.ok("provenance", f"built by {_builder(about[-1])}")
+    else:
+        report.fail("provenance", *problem)
+
+
+def _unproved(
+    report: Report, artifact: Artifact, bills: list[dict[str, Any]], about: list[dict[str, Any]]
+) -> None:
+    """Of statements that anyone may have made, only that one fits can be told."""
+    fitting = next((s for s in about if _disagreement(s, artifact, bills) is None), None)
+    if fitting is None:
+        report.skip("provenance", "no --key was given")
+        return
+    report.skip(
+        "provenance",
+        f"one fits and says that {_builder(fitting)} built it; whose word that is takes --key, or "
+        "cosign verify-attestation --type slsaprovenance1 where it was signed without a key pair",
+    )
+
+
+def _disagreement(
+    statement: dict[str, Any], artifact: Artifact, bills: list[dict[str, Any]]
+) -> tuple[str, str] | None:
+    """What a provenance statement says that is not so, and what to do; None: it fits."""
+    wrong = shapes.problem(statement, shapes.STATEMENT)
+    if wrong is not None:
+        return f"it is no statement of this form: {wrong}", _DO_NOT_USE
     if artifact.root.digest not in documents.subjects_of(statement):
         others = ", ".join(sorted(documents.subjects_of(statement))) or "nothing"
-        report.fail("provenance", f"it is about {others}, another artifact", _DO_NOT_USE)
-        return
+        return f"it is about {others}, another artifact", _DO_NOT_USE
     stated = json.dumps(statement["predicate"], sort_keys=True)
     missing = [digest for bill in bills for digest in _materials(bill) if digest not in stated]
-    if missing:
-        report.fail("provenance", f"it lacks material {missing[0]} of the SBOM", _SIGN)
-    else:
-        report.ok("provenance", f"built by {_builder(statement)}")
+    return (f"it lacks material {missing[0]} of the SBOM", _SIGN) if missing else None
 
 
 def _statements(beside: Beside, digest: str, kind: str, key: PublicKey) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from falcopy_sdk.bundle import sbom
 from falcopy_sdk.exceptions import BundleFormatError
+from falcopy_sdk.provenance import shapes
 from falcopy_sdk.provenance.checks import Report
 from falcopy_sdk.provenance.plugin_file import PluginFile
 
@@ -126,10 +127,14 @@ def _bill(report: Report, plugin: PluginFile, name: str) -> None:
     if sbom.NAME not in plugin.archive.namelist():
         report.fail(name, "there is none in the payload", "build it with a current falcopy-sdk")
         return
+    wrong = shapes.problem(plugin.sbom, shapes.BILL)
+    if wrong is not None:
+        report.fail(name, f"it is no document of this form: {wrong}", _AGAIN)
+        return
     try:
         listed, loader = listed_files(plugin.sbom)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        report.fail(name, f"it is no document of this form ({error!r})", _AGAIN)
+    except KeyError as error:
+        report.fail(name, str(error.args[0]), _AGAIN)
         return
     contents = {n: digest for n, digest in plugin.digests() if n not in sbom.NOT_LISTED}
     changed = sorted(n for n in listed.keys() & contents.keys() if listed[n] != contents[n])
@@ -162,8 +167,11 @@ def _some(names: list[str]) -> str:
 def listed_files(document: Mapping[str, Any]) -> tuple[dict[str, str], str | None]:
     """The files in a bill of materials with their SHA-256, and that of the loader.
 
+    Args:
+        document: Of the form :data:`falcopy_sdk.provenance.shapes.BILL`.
+
     Raises:
-        KeyError: it has another form.
+        KeyError: a file is listed twice.
     """
     files: dict[str, str] = {}
     loader = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +95,16 @@ def test_a_predicate_to_sign_with_another_tool(
     done = _falcopy("sign", reference, "--predicate", tmp_path / "p.json")
     assert done.returncode == 0, done.stderr
     assert "buildDefinition" in json.loads((tmp_path / "p.json").read_text())
-    assert repository.registry.tags(repository.name) == ["0.1.0"]
+    # Nothing is signed, and what verify looks for without a key pair is there.
+    assert not [
+        t for t in repository.registry.tags(repository.name) if t.endswith((".sig", ".att"))
+    ]
+    assert "attached: bills of materials; nothing is signed yet" in done.stderr
+    done = _falcopy("verify", reference)
+    assert done.returncode == 0, done.stdout
+    assert re.search(
+        r"^ok +attached SBOM linux/amd64 +the same as the one inside$", done.stdout, re.M
+    )
 
 
 def test_the_bill_of_materials_is_printed(library: Path, tmp_path: Path) -> None:

@@ -154,6 +154,35 @@ def test_a_signature_without_a_key_pair_is_told_of(
     assert signature.fix.startswith("cosign verify --certificate-identity")
 
 
+def test_signed_without_a_key_pair_all_but_who_signed_is_checked(
+    repository: Repository, library: Path, other_key: PrivateKey
+) -> None:
+    root = repository.publish(library)
+    reference = repository.reference("0.1.0")
+    predicate = json.loads(predicate_of(repository.registry, reference, attach=True))
+    # What cosign adds: a signature, and a statement with that predicate.
+    beside = Beside(repository.registry, repository.name)
+    beside.sign(root.digest, other_key)
+    made = forms.statement([("tiny", root.digest)], forms.SLSA, predicate)
+    beside.attest(root.digest, made, forms.SLSA, other_key)
+    tag = f"{root.digest.replace(':', '-')}.sig"
+    manifest = repository.document(tag)
+    manifest["layers"][0]["annotations"]["dev.sigstore.cosign/certificate"] = "PEM"
+    repository.registry.put_manifest(repository.name, json.dumps(manifest).encode(), tag)
+
+    report = verify_artifact(repository.registry, reference)
+    assert not report.failed
+    checks = {check.name: check for check in report.checks}
+    assert checks["attached SBOM linux/amd64"].outcome == "ok"
+    for name, told in {
+        "signature": "whose it is takes Sigstore's services: cosign verify --certificate-identity",
+        "provenance": "one fits and says that pkg:pypi/falcopy-sdk@",
+        "signed SBOM linux/amd64": "no --key was given",
+    }.items():
+        assert checks[name].outcome == "skipped"
+        assert told in checks[name].detail
+
+
 def test_a_plugin_of_another_maker_is_signed_without_a_bill_of_materials(
     repository: Repository, key: PrivateKey, stub: Callable[..., Path]
 ) -> None:
