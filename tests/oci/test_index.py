@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from falcopy_sdk.oci import Descriptor, Registry
+from falcopy_sdk.exceptions import IndexFileError
+from falcopy_sdk.oci import Descriptor, IndexFile, Registry
 
 from .conftest import Falcopy
 from .registries import Running
@@ -167,3 +171,42 @@ def test_an_index_that_promises_what_is_not_there_is_told_of(
     done = falcopy("index", "check", index, "--online")
     assert done.returncode == 1
     assert "has no tags" in done.stdout
+
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.just("zzz"),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["name", "type", "registry", "a"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(entries=_ANYTHING | st.lists(_ANYTHING), lock=_ANYTHING)
+def test_an_index_of_any_shape_is_told_of_never_a_traceback(
+    tmp_path: Path, entries: Any, lock: Any
+) -> None:
+    path = tmp_path / "index.yaml"
+    path.write_text(json.dumps(entries))
+    record = {"format": 1, "digests": lock}
+    (tmp_path / "index.lock.json").write_text(json.dumps(record))
+    made = {"name": "zzz", "type": "plugin", "registry": "ghcr.io", "repository": "a/b"}
+    # Anything else that leaves it is a traceback to the user.
+    with contextlib.suppress(IndexFileError):
+        index = IndexFile(path)
+        index.problems()
+        index.find("zzz")
+        index.add(made, "0.1.0", "sha256:" + "0" * 64)
+
+
+@pytest.mark.parametrize("text", ["[" * 5000 + "]" * 5000, "- a: 2024-99-99\n", "- ? [a]\n  : b\n"])
+def test_yaml_that_trips_its_reader_is_told_of(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "index.yaml"
+    path.write_text(text)
+    made = {"name": "zzz", "type": "plugin", "registry": "ghcr.io", "repository": "a/b"}
+    with pytest.raises(IndexFileError, match=r"index\.yaml"):
+        IndexFile(path).add(made, "0.1.0", "sha256:" + "0" * 64)

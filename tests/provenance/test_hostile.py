@@ -25,7 +25,7 @@ from . import hostile, mutations
 from .publishing import repacked
 
 _often = settings(
-    max_examples=20,
+    max_examples=50,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],
@@ -109,7 +109,7 @@ def test_any_document_of_an_artifact_may_be_anything(
 
 
 @pytest.mark.parametrize("name", ["falcopy.json", sbom.NAME])
-@settings(_often, max_examples=20)
+@settings(_often, max_examples=40)
 @given(data=st.data())
 def test_any_document_in_a_file_may_be_anything(
     name: str, small: Path, data: st.DataObject, tmp_path: Path
@@ -140,7 +140,7 @@ def _regions(data: bytes) -> list[tuple[int, int]]:
     ]
 
 
-@settings(_often, max_examples=60)
+@settings(_often, max_examples=300)
 @given(data=st.data())
 def test_any_byte_of_a_file_may_be_another(
     small: Path, data: st.DataObject, tmp_path: Path
@@ -156,7 +156,7 @@ def test_any_byte_of_a_file_may_be_another(
     _is_readable(verify_file(path))
 
 
-@settings(_often, max_examples=20)
+@settings(_often, max_examples=40)
 @given(data=st.data())
 def test_a_file_cut_off_anywhere_fails(small: Path, data: st.DataObject, tmp_path: Path) -> None:
     contents = small.read_bytes()
