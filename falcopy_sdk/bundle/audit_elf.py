@@ -92,7 +92,7 @@ def too_new(
 ) -> list[Finding]:
     """Symbol versions that a glibc of this version does not have."""
     findings = []
-    limit = tuple(int(part) for part in glibc.split("."))
+    limit = elf.parse_glibc(glibc)
     for path, library in libraries.items():
         shown = path.relative_to(root).as_posix() if path != plugin else path.name
         for provider, version in sorted(set(library.version_needs)):

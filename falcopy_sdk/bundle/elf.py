@@ -27,6 +27,7 @@ __all__ = [
     "glibc_version",
     "is_elf",
     "is_loadable",
+    "parse_glibc",
     "read",
 ]
 
@@ -64,6 +65,7 @@ GLIBC_LIBRARIES = frozenset(
 
 #: The first glibc with DT_RELR; libraries that use it need this version name (glibc 2.36 NEWS).
 _RELR_VERSION = ("GLIBC_ABI_DT_RELR", (2, 36))
+_PLAIN_VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")
 _GLIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 
 # elf.h: Elf64_Sym, and the low 15 bits of a version index (the top bit hides a definition).
@@ -225,6 +227,18 @@ def glibc_floor(libraries: list[SharedLibrary]) -> str:
     needs = [need for library in libraries for need in library.version_needs]
     newest = max((v for need in needs if (v := glibc_version(*need))), default=(2, 0))
     return f"{newest[0]}.{newest[1]}"
+
+
+def parse_glibc(text: str) -> tuple[int, int]:
+    """Reads a version of glibc, ``"2.31"``.
+
+    Raises:
+        BuildError: it is none.
+    """
+    match = _PLAIN_VERSION.fullmatch(text)
+    if match is None:
+        raise BuildError(f'glibc "{text}": expected a version such as 2.31')
+    return int(match[1]), int(match[2])
 
 
 def glibc_version(provider: str, version: str) -> tuple[int, int] | None:

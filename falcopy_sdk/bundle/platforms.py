@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, cast
 from packaging import tags
 from packaging.markers import default_environment
 
+from falcopy_sdk.bundle import elf
+
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
@@ -21,7 +23,7 @@ _OLDEST: Final = 17
 
 def for_uv(python: Interpreter, glibc: str) -> list[str]:
     """Arguments for ``uv pip install`` and ``uv pip compile``: wheels no newer than this glibc."""
-    newest = int(glibc.split(".")[1])
+    newest = elf.parse_glibc(glibc)[1]
     minor = max((each for each in _UV if each <= newest), default=_OLDEST)
     platform = f"{python.machine}-manylinux_2_{minor}"
     return ["--python-platform", platform, "--python-version", "{}.{}".format(*python.minor)]
@@ -78,6 +80,6 @@ def fitting(platform: tuple[Interpreter, str] | None) -> tuple[str, ...]:
 
 
 def _platforms(machine: str, glibc: str) -> list[str]:
-    newest = int(glibc.split(".")[1])
+    newest = elf.parse_glibc(glibc)[1]
     versions = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST - 1, -1)]
     return [*versions, f"manylinux2014_{machine}", f"linux_{machine}"]

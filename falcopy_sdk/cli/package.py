@@ -103,15 +103,19 @@ def package(
     packed = pack(files, output, **given)
     paths = {artifact.config.name: artifact.layout for artifact in packed}
     written = write_snippets(output / "snippets", packed, target or _PLACEHOLDER)
-    if tar:
-        for artifact in packed:
-            archive = artifact.layout.with_name(f"{artifact.layout.name}.tar")
+    for artifact in packed:
+        # One form is left: a stale one of the other would be pushed by mistake.
+        archive = artifact.layout.with_name(f"{artifact.layout.name}.tar")
+        if tar:
             with Layout.open(artifact.layout) as layout:
                 layout.write_tar(archive)
             shutil.rmtree(artifact.layout)
             paths[artifact.config.name] = archive
+        else:
+            archive.unlink(missing_ok=True)
     if as_json:
-        report = [_report(artifact, paths[artifact.config.name]) for artifact in packed]
+        where = target or _PLACEHOLDER
+        report = [_report(artifact, paths[artifact.config.name], where) for artifact in packed]
         document = {"artifacts": report, "snippets": [str(path) for path in written]}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
@@ -151,6 +155,10 @@ def pack(
 
     rules = [file for file in files if file.suffix in (".yaml", ".yml")]
     libraries = [file for file in files if file not in rules]
+    if not rules and (rules_name or rules_version):
+        raise click.UsageError("--rules-name and --rules-version are for rules; name a .yaml file")
+    if not libraries and (glibc or artifact_type):
+        raise click.UsageError("--glibc and --index-artifact-type are for plugins; name a .so file")
     told = project_about(project) | {key: value for key, value in about.items() if value}
     needs: dict[str, Any] = {
         "dependencies": [parse_dependency(text) for text in depends_on],
@@ -208,10 +216,14 @@ def _line(artifact: Packed) -> str:
     )
 
 
-def _report(artifact: Packed, path: Path) -> dict[str, Any]:
+def _report(artifact: Packed, path: Path, target: str) -> dict[str, Any]:
+    from falcopy_sdk.oci import reference_of
+
+    reference = reference_of(artifact, target).with_tag(artifact.config.version)
     return {
         "type": artifact.kind,
         "layout": str(path),
+        "reference": str(reference),
         "digest": artifact.root.digest,
         "platforms": [str(platform) for platform in artifact.platforms],
         "files": list(artifact.files),

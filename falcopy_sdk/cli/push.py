@@ -91,6 +91,10 @@ def push(
             path = packed[0].layout
         else:
             _exist(what)
+            if any(given.values()):
+                raise click.UsageError(
+                    f"{path} is packed already; give {_named(given)} to falcopy package"
+                )
         with (
             Layout.open(path) as layout,
             connection(target.registry) as registry,
@@ -133,6 +137,12 @@ def push(
         err=True,
     )
     click.echo(str(result.reference))
+
+
+def _named(given: dict[str, Any]) -> str:
+    context = click.get_current_context()
+    options = {option.name: option.opts[0] for option in context.command.params}
+    return " and ".join(options[name] for name, value in given.items() if value)
 
 
 def _exist(paths: tuple[Path, ...]) -> None:

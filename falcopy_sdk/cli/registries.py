@@ -68,7 +68,8 @@ def _platform(
     if value is None:
         return None
     os, slash, architecture = value.partition("/")
-    if not (slash and os.isalnum() and architecture.isalnum()):
+    # Underscores as in x86_64, which is answered with the name that is used here.
+    if not (slash and os.isalnum() and architecture.replace("_", "").isalnum()):
         raise click.BadParameter(
             f"{value}: wrong format: needs to be in OS/ARCH, such as linux/amd64"
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import semver
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
 from falcopy_sdk.exceptions import PackageError
@@ -248,6 +249,13 @@ def package_rules(
         given.setdefault(
             _rules.ENGINE_REQUIREMENT, Requirement(_rules.ENGINE_REQUIREMENT, needs.engine_version)
         )
+        engine = given[_rules.ENGINE_REQUIREMENT].version
+        if semver.Version.parse(engine) < semver.Version.parse(needs.engine_version):
+            raise PackageError(
+                f"{_rules.ENGINE_REQUIREMENT}:{engine} is asked for, and the rules have "
+                f"required_engine_version {needs.engine_version}: a Falco between the two would "
+                "get rules that it refuses; drop the lower one"
+            )
     needed = merged([*needs.dependencies, *dependencies])
     config = Config(
         check_name(name or _rules_name(plugin, needed)),
@@ -315,11 +323,18 @@ def _manifest(
     }
 
 
+def _glibc(text: str) -> tuple[int, int]:
+    major, dot, minor = text.partition(".")
+    if not (dot and major.isdecimal() and minor.isdecimal()):
+        raise PackageError(f'glibc "{text}": expected a version such as 2.31')
+    return int(major), int(minor)
+
+
 def _told(files: Sequence[PluginFile], glibc: str | None) -> list[str]:
     notes = []
     for file in files:
         floor = "{}.{}".format(*file.glibc)
-        if glibc is not None and file.glibc > tuple(int(n) for n in glibc.split(".")[:2]):
+        if glibc is not None and file.glibc > _glibc(glibc):
             raise PackageError(
                 f"{file.path}: needs glibc {floor}, newer than the {glibc} asked for: build it on "
                 "an older system"

@@ -12,6 +12,7 @@ Looked at in this order; the first that has the registry counts:
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from pathlib import Path
@@ -48,13 +49,14 @@ def find_credential(
     Raises:
         CredentialsError: a store is there and cannot be read.
     """
-    config = _falcoctl(falcoctl_config)
+    # Read when its turn comes: one that may not be read is no trouble for what comes before it.
+    config = functools.cache(lambda: _falcoctl(falcoctl_config))
     sources: tuple[Callable[[], Credential | ClientCredentials | None], ...] = (
         lambda: _from_own_variables(registry),
         lambda: _from_hook(registry),
         lambda: _from_falcoctl_variables(registry),
-        lambda: _from_falcoctl_config(registry, config, falcoctl_config),
-        lambda: from_docker(registry, _docker_file(config)),
+        lambda: _from_falcoctl_config(registry, config(), falcoctl_config),
+        lambda: from_docker(registry, _docker_file(config())),
         lambda: _from_client_credentials(registry),
     )
     return next((found for source in sources if (found := source()) is not None), None)

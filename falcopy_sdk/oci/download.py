@@ -56,6 +56,8 @@ def to_file(
         received = 0
         for attempt in session.retry.retrying():
             with attempt:
+                if received >= descriptor.size > 0:
+                    continue  # the connection broke after the last byte
                 response = _get(session, repository, descriptor, received)
                 if response.status == _WHOLE and received:
                     stream.seek(0)

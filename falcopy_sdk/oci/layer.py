@@ -89,6 +89,11 @@ def unpack_layer(stream: BinaryIO, folder: Path, where: str) -> list[Path]:
         with tarfile.open(fileobj=stream, mode="r:gz") as archive:
             total = 0
             for member in archive:
+                if archive.pax_headers:
+                    raise IntegrityError(
+                        f"{where}: has a global extended header; falcoctl refuses the archive, "
+                        "and so do we"
+                    )
                 _check_member(member, where)
                 total += member.size
                 if total > _UNPACKED:
@@ -116,7 +121,7 @@ def _write(archive: tarfile.TarFile, folder: Path) -> Iterator[Path]:
 
 
 def _check_member(member: tarfile.TarInfo, where: str) -> None:
-    if member.pax_headers or not (member.isreg() or member.isdir()) or member.issparse():
+    if not (member.isreg() or member.isdir()) or member.issparse():
         kind = "a link" if member.islnk() or member.issym() else "no regular file"
         raise IntegrityError(
             f"{where}: {member.name!r} in it is {kind}; falcoctl refuses the archive, and so do we"

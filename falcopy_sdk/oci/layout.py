@@ -37,6 +37,7 @@ REF_NAME: Final = "org.opencontainers.image.ref.name"
 _MARKER: Final = "oci-layout"
 _MARKER_TEXT: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _INDEX: Final = "index.json"
+_PARTS: Final = frozenset({_MARKER, _INDEX, "blobs"})
 _CHUNK: Final = 1024 * 1024
 
 
@@ -59,9 +60,16 @@ class Layout:
             StorageError: it cannot be written.
         """
         if path.is_dir() and any(path.iterdir()):
-            if not (path / _MARKER).is_file():
+            # What begins with a dot was left by a run that was killed.
+            others = sorted(
+                found.name
+                for found in path.iterdir()
+                if found.name not in _PARTS and not found.name.startswith(".")
+            )
+            if others or not (path / _MARKER).is_file():
                 raise PackageError(
-                    f"{path}: a folder with other things in it; name an empty one, or a layout"
+                    f"{path}: a folder with other things in it"
+                    f"{f' ({others[0]})' if others else ''}; name an empty one, or a layout"
                 )
             with storing(path):
                 shutil.rmtree(path)

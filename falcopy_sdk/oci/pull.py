@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "copy_to_layout", "find", "pull"]
 
+#: Ends of the tags by which cosign keeps signatures, attestations and bills of materials.
+_COSIGN = ("sig", "att", "sbom")
 #: The spellings that people use, and falcoctl's help shows, for Go's names.
 _GO_NAMES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -148,11 +150,30 @@ def copy_to_layout(registry: Registry, reference: Reference, path: Path) -> Layo
     root, _ = registry.get_manifest(reference.repository, reference.target)
     layout = Layout.create(path)
     _copy(registry, reference.repository, root, layout)
-    for about in registry.referrers(reference.repository, root.digest):
-        _copy(registry, reference.repository, about, layout)
-        layout.list_manifest(about)
+    manifests = layout.children(root) if root.media_type == INDEX else ()
+    for subject in (root, *manifests):
+        _copy_beside(registry, reference.repository, subject.digest, layout)
     layout.list_manifest(root, tag=reference.tag or ("latest" if not reference.digest else None))
     return layout
+
+
+def _copy_beside(registry: Registry, repository: str, digest: str, layout: Layout) -> None:
+    """What is about a manifest: referrers, what cosign keeps under tags, and about those again."""
+    listed: list[tuple[Descriptor, str | None]] = [
+        (referrer, None) for referrer in registry.referrers(repository, digest)
+    ]
+    for suffix in _COSIGN:
+        name = f"{digest.replace(':', '-')}.{suffix}"
+        if (there := registry.head_manifest(repository, name)) is not None:
+            listed.append((there, name))
+    for descriptor, tag in listed:
+        known = layout.has(descriptor.digest)
+        _copy(registry, repository, descriptor, layout)
+        layout.list_manifest(
+            Descriptor(descriptor.media_type, descriptor.digest, descriptor.size), tag=tag
+        )
+        if not known:
+            _copy_beside(registry, repository, descriptor.digest, layout)
 
 
 def _copy(registry: Registry, repository: str, descriptor: Descriptor, layout: Layout) -> None:

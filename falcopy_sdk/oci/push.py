@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 import semver
 
-from falcopy_sdk.exceptions import PackageError, VersionTakenError
+from falcopy_sdk.exceptions import PackageError, ReferenceFormatError, VersionTakenError
 from falcopy_sdk.oci.config import Config, check_version
 from falcopy_sdk.oci.descriptor import INDEX, MANIFEST, Descriptor
 from falcopy_sdk.oci.layout import REF_NAME
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from falcopy_sdk.oci.registry import Registry
 
 __all__ = ["PushProgress", "PushResult", "artifact_of", "push", "tags_for"]
+
+
+#: ``X`` and ``X.Y``, which move along with releases.
+_SERIES: Final = re.compile(r"\d+(\.\d+)?")
 
 
 class PushProgress(Protocol):
@@ -144,24 +149,35 @@ def push(
         progress: Told how far it is.
 
     Raises:
+        ReferenceFormatError: the reference names a digest.
+        PackageError: a tag is that of another version; nothing was sent.
         VersionTakenError: the version is published with other contents.
         IntegrityError: the layout is damaged; nothing was sent.
         RegistryError: see the message; no tag was changed.
     """
+    if reference.digest:
+        raise ReferenceFormatError(
+            f"{reference}: a push sets tags, and the digest is that of the layout; write "
+            f"{reference.name} or {reference.name}:TAG"
+        )
     layout.verify()
     root, config = artifact_of(layout)
     repository = reference.repository
     there = registry.tags(repository)
     own, kept = tags_for(config.version, there)
-    wanted = list(dict.fromkeys([*(own if floating else own[:1]), *_more(reference, tags)]))
+    more = [tag for tag in (reference.tag, *tags) if tag]
+    for tag in more:
+        _check_tag(tag, config.version)
+    wanted = list(dict.fromkeys([*(own if floating else own[:1]), *more]))
     if not force:
-        _check_free(registry, reference, config, root, there)
+        _check_free(registry, reference, config, root)
     job = _Job(layout, registry, repository, tuple(mount_from), dry_run, progress)
     entries = layout.entries()
     job.run([e for e in entries if e.digest == root.digest], [e for e in entries if e != root])
     for entry in entries:
         name = entry.annotations.get(REF_NAME, "")
-        if entry.digest != root.digest and name:
+        # What cosign and the referrers' tag schema call them; no layout sets other tags.
+        if entry.digest != root.digest and name.startswith("sha256-"):
             job.tag(entry, name)
     for tag in wanted:
         job.tag(root, tag)
@@ -176,17 +192,17 @@ def push(
     )
 
 
-def _more(reference: Reference, tags: Sequence[str]) -> Iterable[str]:
-    if reference.tag:
-        yield reference.tag
-    yield from tags
+def _check_tag(tag: str, version: str) -> None:
+    own = tags_for(version, ())[0]
+    if tag not in own and (semver.Version.is_valid(tag) or _SERIES.fullmatch(tag)):
+        raise PackageError(
+            f"{tag} is the tag of another version, and this is {version}: falcoctl would install "
+            f"it for {tag}. Drop the tag; {', '.join(own)} are set without being named"
+        )
 
 
-def _check_free(
-    registry: Registry, reference: Reference, config: Config, root: Descriptor, there: list[str]
-) -> None:
-    if config.version not in there:
-        return
+def _check_free(registry: Registry, reference: Reference, config: Config, root: Descriptor) -> None:
+    # Asked for by itself: lists of tags are cached, cut short or forbidden at some registries.
     known = registry.head_manifest(reference.repository, config.version)
     if known is not None and known.digest != root.digest:
         raise VersionTakenError(
@@ -257,8 +273,18 @@ class _Job:
         )
 
     def _manifest(self, part: Descriptor) -> bool:
-        if self._registry.head_manifest(self._repository, part.digest) is not None:
+        if self._registry.head_manifest(self._repository, part.digest) is not None and (
+            self._is_listed(part)
+        ):
             return False
         if not self._dry_run:
             self._registry.put_manifest(self._repository, self._layout.read(part))
         return True
+
+    def _is_listed(self, part: Descriptor) -> bool:
+        """False for what is about another manifest, and an earlier run did not get to list."""
+        subject = self._layout.subject(part)
+        return subject is None or any(
+            known.digest == part.digest
+            for known in self._registry.referrers(self._repository, subject)
+        )

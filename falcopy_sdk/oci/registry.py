@@ -7,7 +7,7 @@ descriptor, data = registry.get_manifest("acme/plugins/plugin/acme", "0.1.0")
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from falcopy_sdk.exceptions import IntegrityError, NotInRegistryError
 from falcopy_sdk.oci import download, referrers, upload
@@ -24,7 +24,7 @@ from falcopy_sdk.oci.descriptor import (
 from falcopy_sdk.oci.session import RetryPolicy, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from urllib3 import BaseHTTPResponse
@@ -165,12 +165,11 @@ class Registry:
         if response.status == 404:
             return None
         digest = response.headers.get("Docker-Content-Digest")
-        if digest is None:  # some registries leave it out of HEAD
+        length = response.headers.get("Content-Length", "")
+        if digest is None or not length.isdecimal():  # some registries leave them out of HEAD
             return self.get_manifest(repository, reference)[0]
         where = f"{self.host}/{repository}:{reference}"
-        return Descriptor(
-            _media_type(response), check_digest(digest, where), _length(response, where)
-        )
+        return Descriptor(_media_type(response), check_digest(digest, where), int(length))
 
     def get_manifest(self, repository: str, reference: str) -> tuple[Descriptor, bytes]:
         """Returns a manifest or an index, checked when ``reference`` is a digest.
@@ -232,15 +231,15 @@ class Registry:
         """The manifests whose ``subject`` is that digest: signatures, SBOMs, attestations."""
         url = f"/v2/{repository}/referrers/{digest}"
         response = self._get(url, repository, frozenset({200, 400, 404, 405, 406}))
-        if response.status == 200:
-            document = parse_document(response.data, url)
-        else:
-            document = referrers.of_tag(self, repository, digest)
         where = f"{self.host}{url}"
-        listed = document.get("manifests") or []
-        if not isinstance(listed, list):
-            raise IntegrityError(f"{where}: its manifests are not a list")
-        found = [Descriptor.from_json(item, where) for item in listed]
+        if response.status != 200:
+            found = _listed(referrers.of_tag(self, repository, digest), where)
+        else:
+            found = _listed(parse_document(response.data, url), where)
+            while (following := self._next(url, response)) is not None:
+                url = following
+                response = self._get(url, repository, _OK)
+                found += _listed(parse_document(response.data, url), where)
         return [d for d in found if artifact_type is None or d.artifact_type == artifact_type]
 
     # Tags
@@ -254,9 +253,13 @@ class Registry:
             if response.status == 404:
                 break
             found += parse_document(response.data, url).get("tags") or []
-            link = _NEXT.search(response.headers.get("Link", ""))
-            url = self._session.resolve(url, link[1]) if link else None
+            url = self._next(url, response)
         return found
+
+    def _next(self, url: str, response: BaseHTTPResponse) -> str | None:
+        """The URL of the next page (distribution-spec, "Listing Tags")."""
+        link = _NEXT.search(response.headers.get("Link", ""))
+        return self._session.resolve(url, link[1]) if link else None
 
     def _get(self, url: str, repository: str, expect: frozenset[int]) -> BaseHTTPResponse:
         return self._session.request("GET", url, scope=_pull(repository), expect=expect)
@@ -293,6 +296,13 @@ class Registry:
         return f"{shown}: not found; there are {listed}"
 
 
+def _listed(document: Mapping[str, Any], where: str) -> list[Descriptor]:
+    listed = document.get("manifests") or []
+    if not isinstance(listed, list):
+        raise IntegrityError(f"{where}: its manifests are not a list")
+    return [Descriptor.from_json(item, where) for item in listed]
+
+
 def _pull(repository: str) -> str:
     return f"repository:{repository}:pull"
 
@@ -303,10 +313,3 @@ def _shown(reference: str) -> str:
 
 def _media_type(response: BaseHTTPResponse) -> str:
     return response.headers.get("Content-Type", "").partition(";")[0].strip()
-
-
-def _length(response: BaseHTTPResponse, where: str) -> int:
-    length = response.headers.get("Content-Length", "")
-    if not length.isdecimal():
-        raise IntegrityError(f"{where}: the registry names no length")
-    return int(length)

@@ -140,11 +140,18 @@ class Session:
         """A ``Location`` as a whole URL.
 
         A registry behind a proxy that ends TLS often names itself by http: that is put right.
+
+        Raises:
+            RegistryRefusedError: it leads from TLS to another host without.
         """
         url = urljoin(urljoin(self._origin, base), location)
         own, parts = urlsplit(self._origin), urlsplit(url)
         same_host = parts.hostname == own.hostname and parts.port in (own.port, None)
-        if own.scheme == "https" and parts.scheme == "http" and same_host:
+        if own.scheme == "https" and parts.scheme == "http":
+            if not same_host:
+                raise RegistryRefusedError(
+                    f"{self.registry} leads to {parts.netloc} without TLS; that is not followed"
+                )
             return parts._replace(scheme="https").geturl()
         return url
 
@@ -169,13 +176,7 @@ class Session:
             if response.status not in _REDIRECTS or method not in ("GET", "HEAD") or not location:
                 break
             response.drain_conn()
-            target = self.resolve(url, location)
-            if urlsplit(url).scheme == "https" != urlsplit(target).scheme:
-                raise RegistryRefusedError(
-                    f"{self.registry} redirects to {urlsplit(target).netloc} without TLS; that is "
-                    "not followed"
-                )
-            url = target
+            url = self.resolve(url, location)
             response = self._authorized(method, url, scope, headers, body, stream)
         if response.status in expect:
             return response
@@ -212,6 +213,12 @@ class Session:
         said = _said(response)
         where = f"{self.registry}: {method} {urlsplit(url).path}"
         tail = f": {said}" if said else ""
+        if response.status in (401, 403) and _origin_of(url) != _origin_of(self._origin):
+            # Links to storage end after some minutes; the registry gives new ones.
+            return RegistryUnavailableError(
+                f"{urlsplit(url).netloc}, where {self.registry} keeps blobs, refuses the link that "
+                f"it gave (status {response.status}){tail}"
+            )
         if response.status == 401:
             if self._auth.used:
                 return CredentialsError(

@@ -25,8 +25,11 @@ _OFFICIAL = {
     "backend": "https",
 }
 _FOLDERS = {"plugin": "plugin", "rulesfile": "ruleset"}
-# The default of Falco's own packages and chart; a list in values replaces the chart's.
-_RULES_FILES = ("/etc/falco/falco_rules.yaml", "/etc/falco/falco_rules.local.yaml")
+# The defaults of Falco's own packages and chart, since a list in values or in falcoctl.yaml takes
+# the place of theirs. A user's own files come last, to change what rules of others say.
+_STOCK_RULES = "falco-rules:5"
+_FIRST_RULES = ("/etc/falco/falco_rules.yaml",)
+_LAST_RULES = ("/etc/falco/falco_rules.local.yaml", "/etc/falco/rules.d")
 
 
 def reference_of(artifact: Packed, target: str) -> Reference:
@@ -58,26 +61,31 @@ def snippets(
     """
     where = {a.config.name: reference_of(a, target) for a in artifacts}
     # In full versions: a pod that starts tomorrow gets what was tried today.
-    refs = [f"{where[a.config.name]}:{a.config.version}" for a in artifacts]
-    follow = [
+    refs = [_STOCK_RULES, *(f"{where[a.config.name]}:{a.config.version}" for a in artifacts)]
+    follow = [_STOCK_RULES] + [
         f"{where[a.config.name]}:{a.config.version.partition('.')[0]}"
         for a in artifacts
         if a.kind == "rulesfile" and "-" not in a.config.version
     ]
     kinds = ["rulesfile", "plugin"]
     falcoctl: dict[str, Any] = {
-        "artifact": {"allowedTypes": kinds, "install": {"resolveDeps": True, "refs": refs}},
+        "artifact": {
+            "allowedTypes": kinds,
+            "install": {"resolveDeps": True, "refs": refs},
+            "follow": {"refs": follow, "every": "168h"},
+        },
         "indexes": [_OFFICIAL],
     }
-    if follow:
-        falcoctl["artifact"]["follow"] = {"refs": follow, "every": "168h"}
     falco = _falco(artifacts, init_config or {})
+    whole = dict(falco)
+    if "rules_files" in whole:
+        whole["rules_files"] = [*_FIRST_RULES, *whole["rules_files"], *_LAST_RULES]
     values: dict[str, Any] = {
         "falcoctl": {
-            "artifact": {"install": {"enabled": True}, "follow": {"enabled": bool(follow)}},
+            "artifact": {"install": {"enabled": True}, "follow": {"enabled": True}},
             "config": falcoctl,
         },
-        "falco": falco,
+        "falco": whole,
     }
     index = [
         entry(
@@ -96,7 +104,10 @@ def snippets(
             "A registry that wants a login: FALCOCTL_REGISTRY_AUTH_BASIC=host,user,password",
             "After an update of a plugin, restart Falco: it does not reload libraries",
         ),
-        "falco.yaml": _text(falco, "/etc/falco/config.d/, or parts of /etc/falco/falco.yaml"),
+        "falco.yaml": _text(
+            falco,
+            "/etc/falco/config.d/: Falco appends these lists to those of /etc/falco/falco.yaml",
+        ),
         "values.yaml": _text(
             values,
             "helm install falco falcosecurity/falco -f values.yaml",
@@ -131,25 +142,26 @@ def _falco(artifacts: list[Packed], init_config: dict[str, Any]) -> dict[str, An
     plugins = [a for a in artifacts if a.kind == "plugin"]
     needed = [d.name for a in artifacts for d in a.config.dependencies]
     own = [a.config.name for a in plugins]
-    if plugins:
-        falco["plugins"] = [
-            {
-                "name": a.config.name,
-                "library_path": a.files[0],
-                "init_config": init_config,
-                "open_params": "",
-            }
-            for a in plugins
-        ]
-        # What rules depend on must be loaded as well: json is built into no Falco.
-        others = [name for name in dict.fromkeys(needed) if name not in own]
-        falco["plugins"] += [
-            {"name": name, "library_path": f"lib{name}.so", "init_config": ""} for name in others
-        ]
-        falco["load_plugins"] = [*own, *others]
+    # What rules depend on must be loaded as well: json is built into no Falco.
+    others = [name for name in dict.fromkeys(needed) if name not in own]
+    entries: list[dict[str, Any]] = [
+        {
+            "name": a.config.name,
+            "library_path": a.files[0],
+            "init_config": init_config,
+            "open_params": "",
+        }
+        for a in plugins
+    ]
+    entries += [
+        {"name": name, "library_path": f"lib{name}.so", "init_config": ""} for name in others
+    ]
+    if entries:
+        falco["plugins"] = entries
+        falco["load_plugins"] = [entry["name"] for entry in entries]
     rules = [f"/etc/falco/{file}" for a in artifacts if a.kind == "rulesfile" for file in a.files]
     if rules:
-        falco["rules_files"] = [*_RULES_FILES, *rules]
+        falco["rules_files"] = rules
     return falco
 
 

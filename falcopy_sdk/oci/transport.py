@@ -6,7 +6,7 @@ import ssl
 import urllib.request
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -14,6 +14,7 @@ from urllib3.exceptions import (
     InvalidHeader,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
     SSLError,
 )
 
@@ -90,6 +91,13 @@ class Transport:
             )
         except SSLError as error:
             raise RegistryRefusedError(_tls(error, host)) from error
+        except ProxyError as error:
+            if "407" in str(error.original_error):
+                raise RegistryRefusedError(
+                    f"the proxy before {host} wants a user name and password (status 407); write "
+                    "them into HTTPS_PROXY: http://USER:PASSWORD@HOST:PORT"
+                ) from error
+            raise unavailable(error, host) from error
         except (HTTPError, OSError) as error:
             raise unavailable(error, host) from error
 
@@ -122,9 +130,20 @@ class Transport:
         if proxy not in self._pools:
             given: dict[str, Any] = {"ssl_context": self._context, "blocksize": _BLOCK}
             self._pools[proxy] = (
-                urllib3.ProxyManager(proxy, **given) if proxy else urllib3.PoolManager(**given)
+                urllib3.ProxyManager(proxy, proxy_headers=_proxy_headers(proxy), **given)
+                if proxy
+                else urllib3.PoolManager(**given)
             )
         return self._pools[proxy]
+
+
+def _proxy_headers(proxy: str) -> dict[str, str]:
+    """What urllib3 leaves to the caller: user name and password in the proxy's URL."""
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return {}
+    who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return dict(urllib3.make_headers(proxy_basic_auth=who))
 
 
 def unavailable(error: Exception, host: str) -> RegistryUnavailableError:

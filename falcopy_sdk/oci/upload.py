@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
 from urllib.parse import quote
 
 from falcopy_sdk.exceptions import (
+    CredentialsError,
     IntegrityError,
     NotInRegistryError,
     RegistryRefusedError,
@@ -52,13 +53,21 @@ def scope(repository: str) -> str:
     return f"repository:{repository}:pull,push"
 
 
-def exists(session: Session, repository: str, digest: str, wanted: str | None = None) -> bool:
-    """Whether the registry has a blob."""
+def exists(
+    session: Session,
+    repository: str,
+    digest: str,
+    wanted: str | None = None,
+    *,
+    retried: bool = True,
+) -> bool:
+    """Whether the registry has a blob; see :meth:`Session.request`."""
     response = session.request(
         "HEAD",
         f"/v2/{repository}/blobs/{digest}",
         scope=wanted or f"repository:{repository}:pull",
         expect=_FOUND,
+        retried=retried,
     )
     return response.status == 200
 
@@ -76,8 +85,9 @@ def blob(
     job = _Upload(session, repository, descriptor, source, progress or (lambda _done, _all: None))
     sent = False
     for attempt in session.retry.retrying():
+        # The one loop of retries: none of the requests in it has its own.
         with attempt:
-            if not exists(session, repository, descriptor.digest, scope(repository)):
+            if not exists(session, repository, descriptor.digest, scope(repository), retried=False):
                 sent = True
                 if not job.mounted(mount_from):
                     job.send()
@@ -138,6 +148,7 @@ class _Upload:
             scope=scope(self._repository),
             expect=frozenset({201, 202}),
             headers={"Content-Length": "0"},
+            retried=False,
         )
         if response.status == 201 and query:
             return None
@@ -184,8 +195,10 @@ class _Upload:
                 self._open.location,
                 scope=scope(self._repository),
                 expect=frozenset({202, 204}),
+                retried=False,
             )
-        except (NotInRegistryError, RegistryRefusedError):
+        except (NotInRegistryError, RegistryRefusedError, CredentialsError):
+            # Gone, or another account's; a new one tells whether this account may push.
             self._open = None
             return 0
         start, _, end = response.headers.get("Range", "").removeprefix("bytes=").partition("-")

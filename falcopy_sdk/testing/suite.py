@@ -31,6 +31,8 @@ _SITE: Final = "site-packages"
 _SDK: Final = "falcopy_sdk"
 _CODE: Final = {".py", ".pyc", ".so"}
 _TOLD: Final = 12
+#: Names the folder in which pytest makes its temporary ones.
+_TEMPROOT: Final = "PYTEST_DEBUG_TEMPROOT"
 #: https://docs.pytest.org/en/stable/reference/exit-codes.html
 _FAILED, _INTERRUPTED, _NO_TESTS = 1, 2, 5
 
@@ -79,10 +81,13 @@ def run_tests(project: Project, library: Path) -> tuple[str, ...]:
         report = Path(scratch) / "report.jsonl"
         limits = Path(scratch) / "limits.json"
         limits.write_text(json.dumps({**contents, "report": str(report)}), encoding="utf-8")
+        # Beside another pytest of this user, say of a second build: they would clean up the same
+        # folder, which pytest warns of, and a warning may be an error.
+        roots = {} if _TEMPROOT in os.environ else {_TEMPROOT: scratch}
         code = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "falcopy_sdk.testing.confined"],
             cwd=project.folder,
-            env={**os.environ, LIMITS: str(limits)},
+            env={**os.environ, LIMITS: str(limits), **roots},
             stdout=sys.stderr,
             check=False,
         ).returncode

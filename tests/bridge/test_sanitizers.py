@@ -43,9 +43,10 @@ def sanitized_bridge(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_bridge_is_clean_under_address_and_undefined_behaviour_sanitizers(
-    sanitized_bridge: Path,
+    sanitized_bridge: Path, tmp_path: Path
 ) -> None:
     env = os.environ | {
+        "PYTEST_DEBUG_TEMPROOT": str(tmp_path),
         "PYTHONPATH": str(HERE),
         "FALCOPY_TEST_BRIDGE": str(sanitized_bridge),
         "PYTHONMALLOC": "malloc",

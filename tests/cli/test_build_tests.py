@@ -146,7 +146,11 @@ class _Project:
         path.write_text(path.read_text() + text)
 
     def build(self, *options: str, addopts: str = "-q") -> Any:
-        environment = {**os.environ, "PYTEST_ADDOPTS": f"-p no:cacheprovider {addopts}"}
+        environment = {
+            **os.environ,
+            "PYTEST_ADDOPTS": f"-p no:cacheprovider {addopts}",
+            "PYTEST_DEBUG_TEMPROOT": str(self.folder),
+        }
         return self._falcopy("build", *options, cwd=self.folder, env=environment)
 
 

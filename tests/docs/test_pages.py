@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -16,8 +15,10 @@ import pytest
 from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
+from tests.conftest import environment
+
 if TYPE_CHECKING:
-    from conftest import Author
+    from conftest import Author, environment
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md"))
@@ -109,16 +110,10 @@ def test_a_page_does_what_it_says(
     text = "\n".join(["set -euo pipefail", *script])
     if _REGISTRY in text:
         text = text.replace(_REGISTRY, request.getfixturevalue("registry"))
-    env = {
-        name: value
-        for name, value in os.environ.items()
-        if name in ("HOME", "LD_LIBRARY_PATH") or name.startswith(("PIP_", "XDG_", "UV_"))
-    }
-    env["PATH"] = f"{author.venv / 'bin'}:/usr/bin:/bin"
     done = subprocess.run(
         ["bash", "-x", "-c", text],
         cwd=tmp_path,
-        env=env,
+        env=environment(tmp_path, PATH=f"{author.venv / 'bin'}:/usr/bin:/bin"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

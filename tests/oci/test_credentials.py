@@ -8,6 +8,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -236,6 +237,57 @@ def test_a_token_is_fetched_for_the_scope_and_again_when_it_has_run_out(
     assert all(sent and sent.startswith("Basic ") for _, sent in token_server.asked)
     sent = [authorization for _, _, authorization in proxy.requests]
     assert sent == [None, "Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
+
+
+def test_a_proxy_gets_the_password_of_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _forward_proxy() as server:
+        for password, served in (("p%40ss", True), ("wrong", False)):
+            where = f"http://falco:{password}@127.0.0.1:{server.server_port}"
+            monkeypatch.setenv("http_proxy", where)
+            with Registry("registry.example", plain_http=True, retry=NO_RETRY) as client:
+                if served:
+                    assert client.tags("a/b") == ["1.0.0"]
+                    continue
+                with pytest.raises(RegistryRefusedError, match="407"):
+                    client.tags("a/b")
+            # The same before a tunnel, where the refusal is no answer of the registry.
+            monkeypatch.setenv("https_proxy", where)
+            with (
+                Registry("registry.example", retry=NO_RETRY) as client,
+                pytest.raises(RegistryRefusedError, match="wants a user name and password") as told,
+            ):
+                client.tags("a/b")
+            assert password not in str(told.value)
+
+
+@contextmanager
+def _forward_proxy() -> Iterator[ThreadingHTTPServer]:
+    """Answers for every host, to those who prove that they may ask."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            right = base64.b64encode(b"falco:p@ss").decode()
+            known = self.headers.get("Proxy-Authorization") == f"Basic {right}"
+            data = b'{"tags": ["1.0.0"]}' if known else b""
+            self.send_response(200 if known else 407)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_CONNECT = do_GET  # noqa: N815
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_credentials_never_follow_a_redirect_to_another_host(

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from falcopy_sdk.oci import Layout, artifact_of
+
 from .conftest import Falcopy
 from .proxy import Fault, Proxy
 from .registries import Running
@@ -172,6 +174,100 @@ def test_a_version_with_other_contents_is_not_replaced_unless_forced(
     assert registry.manifest(repository, "latest")[1] == before
     assert falcopy("push", other, reference, "--force").returncode == 0
     assert registry.manifest(repository, "latest")[1] != before
+
+
+def test_a_published_version_is_found_also_where_lists_of_tags_are_short(
+    falcopy: Falcopy,
+    packaged: Path,
+    compiled: Any,
+    registry: Running,
+    proxy: Proxy,
+    repository: str,
+) -> None:
+    assert falcopy("push", packaged, f"{registry.host}/{repository}").returncode == 0
+    body = json.dumps({"name": repository, "tags": []}).encode()
+    proxy.faults = [Fault("GET", "/tags/list", status=200, body=body, times=99)]
+    done = falcopy("push", compiled('API="3.7.0"'), f"{proxy.host}/{repository}")
+    assert done.returncode == 6
+    assert "is published with digest" in done.stderr
+
+
+@pytest.mark.parametrize("tag", ["0.2.0", "0.2", "1"])
+def test_a_tag_of_another_version_is_refused_in_both_places(
+    falcopy: Falcopy, packaged: Path, registry: Running, repository: str, tag: str
+) -> None:
+    reference = f"{registry.host}/{repository}"
+    for arguments in ((f"{reference}:{tag}",), (reference, "--tag", tag)):
+        done = falcopy("push", packaged, *arguments)
+        assert done.returncode == 5
+        assert f"{tag} is the tag of another version, and this is 0.1.0" in done.stderr
+    assert registry.tags(repository) == []
+    assert falcopy("push", packaged, f"{reference}:0.1.0", "--tag", "edge").returncode == 0
+    assert "edge" in registry.tags(repository)
+
+
+def test_a_digest_is_no_place_to_push_to(
+    falcopy: Falcopy, packaged: Path, registry: Running, repository: str
+) -> None:
+    digest = "sha256:" + "0" * 64
+    done = falcopy("push", packaged, f"{registry.host}/{repository}@{digest}")
+    assert done.returncode == 2
+    assert f"write {registry.host}/{repository} or" in done.stderr
+
+
+def test_retries_of_a_step_are_not_multiplied(
+    falcopy: Falcopy, packaged: Path, proxy: Proxy, repository: str
+) -> None:
+    proxy.faults = [Fault("POST", "/blobs/uploads/", status=503, times=99)]
+    done = falcopy("push", packaged, f"{proxy.host}/{repository}", "--retries", "2")
+    assert done.returncode == 6
+    assert proxy.count("POST", "/blobs/uploads/") == 3
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_an_upload_of_another_account_is_begun_anew(
+    falcopy: Falcopy,
+    big_layout: Path,
+    registry: Running,
+    proxy: Proxy,
+    repository: str,
+    status: int,
+) -> None:
+    reference = f"{proxy.host}/{repository}"
+    proxy.faults = [Fault("PUT", "/blobs/uploads/.*digest", cut_request=5_000_000)]
+    assert falcopy("push", big_layout, reference, "--retries", "0").returncode == 6
+    proxy.faults = [Fault("GET", "/blobs/uploads/", status=status, times=99)]
+    done = falcopy("push", big_layout, reference)
+    assert done.returncode == 0, done.stderr
+    assert "latest" in registry.tags(repository)
+
+
+def test_a_bill_of_materials_that_was_sent_and_not_listed_is_listed_by_the_next_run(
+    falcopy: Falcopy, packaged: Path, registry: Running, proxy: Proxy, repository: str
+) -> None:
+    """Debian's registry has no referrers API: the list is an index under a tag of its own."""
+    with Layout.open(packaged) as layout:
+        root, _ = artifact_of(layout)
+        config = layout.add_blob(b"{}", "application/vnd.oci.empty.v1+json")
+        about = {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "artifactType": "application/vnd.cyclonedx+json",
+            "config": config.to_json(),
+            "layers": [config.to_json()],
+            "subject": root.to_json(),
+        }
+        # The tag is none that a push may set.
+        bill = layout.add_manifest(about, tag="9.9.9")
+    listed = root.digest.replace(":", "-")
+    proxy.faults = [Fault("PUT", f"/manifests/{listed}", status=500, times=99)]
+    done = falcopy("push", packaged, f"{proxy.host}/{repository}", "--retries", "0")
+    assert done.returncode == 6
+    proxy.faults.clear()
+    assert falcopy("push", packaged, f"{proxy.host}/{repository}").returncode == 0
+    index, _ = registry.manifest(repository, listed)
+    assert [entry["digest"] for entry in index["manifests"]] == [bill.digest]
+    assert set(registry.tags(repository)) == {"0.1.0", "0.1", "0", "latest", listed}
 
 
 def test_a_fix_of_an_old_version_leaves_the_tags_of_newer_ones(

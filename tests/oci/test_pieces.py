@@ -22,12 +22,14 @@ from falcopy_sdk.exceptions import (
     PackageError,
     ReferenceFormatError,
     RegistryError,
+    RegistryRefusedError,
 )
-from falcopy_sdk.oci import Config, Descriptor, Layout, Reference, tags_for
+from falcopy_sdk.oci import Config, Descriptor, Layout, Reference, Registry, RetryPolicy, tags_for
 from falcopy_sdk.oci.challenge import parse_challenges
 from falcopy_sdk.oci.config import satisfies
 from falcopy_sdk.oci.layer import pack_layer, unpack_layer
 from falcopy_sdk.oci.reference import is_loopback
+from falcopy_sdk.oci.session import Session
 
 from .proxy import Fault, Proxy
 from .registries import Running
@@ -217,6 +219,70 @@ def test_descriptors_of_strangers_are_checked(document: Any) -> None:
 def test_a_config_of_strangers_is_read_or_refused(data: bytes) -> None:
     with pytest.raises(IntegrityError):
         Config.decode(data, "somewhere")
+
+
+def test_a_layout_with_files_of_its_owner_is_not_replaced(tmp_path: Path) -> None:
+    Layout.create(tmp_path / "layout")
+    (tmp_path / "layout" / ".left-by-a-kill").write_text("")
+    Layout.create(tmp_path / "layout")
+    (tmp_path / "layout" / "NOTES").write_text("mine")
+    with pytest.raises(PackageError, match=r"other things in it \(NOTES\)"):
+        Layout.create(tmp_path / "layout")
+    assert (tmp_path / "layout" / "NOTES").read_text() == "mine"
+
+
+def test_extended_headers_of_a_member_are_fine_and_global_ones_are_not(tmp_path: Path) -> None:
+    own = _member("libx.so", size=10, pax_headers={"comment": "x"}, mtime=1.5)
+    assert unpack_layer(_tar(own, format=tarfile.PAX_FORMAT), tmp_path, "layer")
+    everywhere = _tar(own, format=tarfile.PAX_FORMAT, pax_headers={"comment": "x"})
+    with pytest.raises(IntegrityError, match="global extended header"):
+        unpack_layer(everywhere, tmp_path / "out", "layer")
+    assert not (tmp_path / "out").exists()
+
+
+def test_referrers_and_heads_are_read_as_the_specification_allows(
+    proxy: Proxy, registry: Running, repository: str
+) -> None:
+    def page(*digits: str) -> bytes:
+        listed = [
+            {"mediaType": "m", "size": 1, "digest": f"sha256:{digit * 64}"} for digit in digits
+        ]
+        return json.dumps({"manifests": listed}).encode()
+
+    path = f"/v2/{repository}/referrers/{DIGEST}"
+    following = {"Link": f'<{path}?page=2>; rel="next"'}
+    proxy.faults = [
+        Fault("GET", f"{path}$", status=200, headers=following, body=page("1")),
+        Fault("GET", r"\?page=2$", status=200, body=page("2", "3")),
+    ]
+    config = Descriptor.of(b"{}", "application/vnd.oci.image.config.v1+json")
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": config.to_json(),
+            "layers": [config.to_json()],
+        }
+    ).encode()
+    with Registry(proxy.host) as client:
+        found = client.referrers(repository, DIGEST)
+        assert [referrer.digest[7] for referrer in found] == ["1", "2", "3"]
+        client.put_blob(repository, config, b"{}")
+        stored = client.put_manifest(repository, manifest, "x")
+        named = {"Docker-Content-Digest": stored.digest}
+        proxy.faults = [Fault("HEAD", "/manifests/x", status=200, headers=named)]
+        there = client.head_manifest(repository, "x")
+        assert there is not None
+        assert (there.digest, there.size) == (stored.digest, len(manifest))
+
+
+def test_a_registry_with_tls_leads_nowhere_without() -> None:
+    session = Session(
+        "ghcr.io", lambda _: None, plain_http=False, ca_file=None, retry=RetryPolicy(), timeout=1
+    )
+    assert session.resolve("/v2/", "http://ghcr.io/v2/x") == "https://ghcr.io/v2/x"
+    with pytest.raises(RegistryRefusedError, match=r"leads to other.example without TLS"):
+        session.resolve("/v2/", "http://other.example/v2/x")
 
 
 def test_an_upload_that_the_registry_has_forgotten_is_begun_anew(

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from falcopy_sdk.oci import Descriptor, Registry
+from falcopy_sdk.provenance import PrivateKey
+from falcopy_sdk.provenance.attachments import Beside
+
 from .conftest import Falcopy
 from .proxy import Fault, Proxy
 from .registries import Running
@@ -41,7 +45,7 @@ def test_it_gives_the_library_of_the_platform(
     ("platform", "words"),
     [
         ("darwin/arm64", "there are linux/amd64, linux/arm64"),
-        ("linux/x86_64", "wrong format"),
+        ("linux/x86_64", "x86_64 is linux/amd64 here"),
         ("linux-amd64", "needs to be in OS/ARCH"),
     ],
 )
@@ -51,6 +55,31 @@ def test_a_platform_that_is_not_there_is_answered_with_those_that_are(
     done = falcopy("pull", f"{registry.host}/{reference}", "--platform", platform)
     assert done.returncode in (2, 6)
     assert words in done.stderr
+
+
+def test_a_mirror_keeps_signatures_statements_and_bills_of_materials(
+    falcopy: Falcopy, registry: Running, reference: str, tmp_path: Path
+) -> None:
+    """Under cosign's tags, as referrers, and those of the single platforms too."""
+    there, mirror = f"{registry.host}/{reference}", f"{registry.host}/{reference}-mirror"
+    with Registry(registry.host) as client:
+        root, data = client.get_manifest(reference, "latest")
+        parts = [root, *(Descriptor.from_json(d, "") for d in json.loads(data)["manifests"])]
+        beside, key = Beside(client, reference), PrivateKey.generate()
+        for part in parts:
+            beside.sign(part.digest, key)
+            bill = beside.attach_sbom(part, b"{}", "sbom.json")
+            beside.sign(bill.digest, key)
+    assert falcopy("pull", there, "--layout", tmp_path / "layout").returncode == 0
+    done = falcopy("push", tmp_path / "layout", mirror)
+    assert done.returncode == 0, done.stderr
+    with Registry(registry.host) as client:
+        copied = Beside(client, f"{reference}-mirror")
+        for part in parts:
+            assert len(copied.signatures(part.digest)) == 1
+            assert copied.sboms(part.digest) == [b"{}"]
+            (bill,) = client.referrers(f"{reference}-mirror", part.digest)
+            assert len(copied.signatures(bill.digest)) == 1
 
 
 def test_a_tag_that_is_not_there_is_answered_with_those_that_are(

@@ -97,6 +97,7 @@ def test_falcoctl_264_the_files_that_users_get_wrong_come_ready_made(
     assert falcopy("index", "check", tmp_path / "snippets" / "index.yaml").returncode == 0
     config = _snippet(tmp_path, "falcoctl.yaml")
     assert config["artifact"]["install"]["refs"] == [
+        "falco-rules:5",
         "ghcr.io/acme/plugins/plugin/pydemo:0.1.0",
         "ghcr.io/acme/plugins/ruleset/pydemo:0.1.0",
     ]
@@ -113,10 +114,28 @@ def test_falco_2395_and_charts_940_references_types_and_loaded_plugins_agree(
     assert falco["load_plugins"] == [entry["name"] for entry in falco["plugins"]]
     assert falco["load_plugins"] == ["pydemo", "json"]  # json: the rules ask for it
     assert falco["plugins"][0]["library_path"] == "libpydemo.so"
-    assert "/etc/falco/pydemo_rules.yaml" in falco["rules_files"]
-    assert falco == _snippet(tmp_path, "falco.yaml")
+    # A list in values replaces the chart's, one in config.d is appended to that of falco.yaml.
+    assert falco["rules_files"] == [
+        "/etc/falco/falco_rules.yaml",
+        "/etc/falco/pydemo_rules.yaml",
+        "/etc/falco/falco_rules.local.yaml",
+        "/etc/falco/rules.d",
+    ]
+    part = _snippet(tmp_path, "falco.yaml")
+    assert part == {**falco, "rules_files": ["/etc/falco/pydemo_rules.yaml"]}
     # rules 331: followers ask seldom, and what has not changed has the digest it had.
     assert artifact["follow"]["every"] == "168h"
+
+
+def test_rules_alone_name_the_plugins_that_they_need(
+    falcopy: Falcopy, rules: Path, tmp_path: Path
+) -> None:
+    named = ("--rules-name", "pydemo-rules", "--rules-version", "0.1.0")
+    done = falcopy("package", rules, *named, "-o", tmp_path)
+    assert done.returncode == 0, done.stderr
+    falco = _snippet(tmp_path, "falco.yaml")
+    assert falco["load_plugins"] == ["pydemo", "json"]
+    assert [entry["library_path"] for entry in falco["plugins"]] == ["libpydemo.so", "libjson.so"]
 
 
 def test_charts_901_the_values_say_how_to_log_in(
@@ -226,6 +245,45 @@ def test_rules_293_the_engine_that_rules_need_becomes_a_requirement(
     assert done.returncode == 0, done.stderr
     config = json.loads(done.stdout)["artifacts"][0]["config"]
     assert config["requirements"] == [{"name": "engine_version_semver", "version": version}]
+
+
+def test_rules_293_a_lower_engine_than_the_rules_need_is_refused(
+    falcopy: Falcopy, rules: Path, tmp_path: Path
+) -> None:
+    rules.write_text(rules.read_text() + "- required_engine_version: 0.31.0\n")
+    named = ("--rules-name", "pydemo-rules", "--rules-version", "0.1.0")
+    options = (*named, "-o", tmp_path, "--requires")
+    done = falcopy("package", rules, *options, "engine_version_semver:0.10.0")
+    assert done.returncode == 5
+    assert "the rules have required_engine_version 0.31.0" in done.stderr
+    done = falcopy("package", rules, *options, "engine_version_semver:0.40.0")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--glibc", "new"), 'glibc "new": expected a version such as 2.31'),
+        (("--rules-name", "x"), "are for rules; name a .yaml file"),
+    ],
+)
+def test_options_that_say_nothing_are_refused(
+    falcopy: Falcopy, plugin: Path, tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
+    done = falcopy("package", plugin, "-o", tmp_path, *options)
+    assert done.returncode in (2, 5)
+    assert words in done.stderr
+
+
+def test_of_folder_and_tar_file_one_is_left(
+    falcopy: Falcopy, plugin: Path, registry: Running, repository: str, tmp_path: Path
+) -> None:
+    for options, left in (((), "pydemo"), (("--tar",), "pydemo.tar"), ((), "pydemo")):
+        assert falcopy("package", plugin, "-o", tmp_path, *options).returncode == 0
+        assert {path.name for path in tmp_path.iterdir()} - {"home", "snippets"} == {left}
+    done = falcopy("push", tmp_path / "pydemo", f"{registry.host}/{repository}", "--license", "MIT")
+    assert done.returncode == 2
+    assert "is packed already; give --license to falcopy package" in done.stderr
 
 
 def test_rules_293_rules_that_require_nothing_are_refused(falcopy: Falcopy, tmp_path: Path) -> None:

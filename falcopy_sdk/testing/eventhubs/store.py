@@ -159,8 +159,20 @@ class Hub:
         self.name = name
         self.created_at = int(time.time() * 1000)
         self.consumer_groups = list(dict.fromkeys((DEFAULT_GROUP, *groups)))
-        ids = map(str, range(partitions))
-        self.partitions = {id_: Partition(id_, retention_events) for id_ in ids}
+        self.partitions: dict[str, Partition] = {}
+        self._retention = retention_events
+        self.grow(partitions)
+
+    def grow(self, partitions: int) -> None:
+        """Have so many partitions from now on, as the Premium and Dedicated tiers allow.
+
+        Raises:
+            ValueError: When it has more.
+        """
+        if partitions < len(self.partitions):
+            raise ValueError(f"hub {self.name!r} has {len(self.partitions)} partitions already")
+        for id_ in map(str, range(len(self.partitions), partitions)):
+            self.partitions[id_] = Partition(id_, self._retention)
         self._round_robin = itertools.cycle(self.partitions.values())
 
     def group(self, name: str) -> str | None:

@@ -51,7 +51,15 @@ class Checkpointer:
             full = any(partition.unsaved >= every for partition in self._partitions.values())
             if full or loop.time() - last >= interval:
                 last = loop.time()
+                self._doubt()
                 await self.flush()
+
+    def _doubt(self) -> None:
+        """Have all positions written again to a store that is back: it may be a new one."""
+        if self._store.doubtful and not self._store.health.trouble:
+            self._store.doubtful = False
+            for partition in self._partitions.values():
+                partition.save_again()
 
     async def keep_up(self, partition: Partition) -> None:
         """Wait while checkpoints of ``partition`` are late, which bounds what a kill repeats.
@@ -75,21 +83,21 @@ class Checkpointer:
         Args:
             within: Seconds after which to give up; None: no limit.
         """
-        async with self._writing:
-            due = [
-                (partition, position, partition.finished)
-                for partition in self._partitions.values()
-                if (position := partition.due) is not None
-            ]
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
-                    await asyncio.gather(*(self._write(*item) for item in due))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within), self._writing:
+                due = [
+                    (partition, position, partition.finished)
+                    for partition in self._partitions.values()
+                    if (position := partition.due) is not None
+                ]
+                await asyncio.gather(*(self._write(*item) for item in due))
 
     async def _write(self, partition: Partition, position: Position, finished: int) -> None:
         try:
             await self._store.update_checkpoint(checkpoint(self._group, partition.id, position))
         except self._store.errors as error:
             self._answers = False
+            self._store.doubtful = True
             self._stats.checkpoint_errors += 1
             self._store.health.down(f"{self._store.explain(error)}. {WAITING}")
         else:

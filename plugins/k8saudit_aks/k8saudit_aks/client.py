@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import ClientAuthenticationError
+from azure.core.exceptions import AzureError
 from azure.eventhub import TransportType
 from azure.eventhub.aio import EventHubConsumerClient
 
 from k8saudit_aks import tls
 from k8saudit_aks.http import proxy_url
+from k8saudit_aks.progress import BEGINNING, Position
 from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable, diagnose, no_token
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.eventhub.aio import CheckpointStore
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HubClient", "StartingPositions"]
 
-#: By partition, where to start without a checkpoint: ``"-1"``, a sequence number or a time.
-StartingPositions = dict[str, "str | int | datetime"]
+#: By partition, where to start without a checkpoint.
+StartingPositions = dict[str, "Position | datetime"]
 
 #: Seconds without a frame after which a peer counts as gone; the client has no limit by itself.
 _IDLE_TIMEOUT = 60
@@ -80,14 +80,31 @@ class HubClient:
             return
         try:
             await self._credential.get_token(_SCOPE)
-        except ClientAuthenticationError as error:
+        except (AzureError, OSError) as error:
             raise Unavailable(no_token(error, self._hub)) from error
+
+    async def partition_ids(self, within: float) -> list[str]:
+        """Ask for the partitions that the hub has.
+
+        Raises:
+            Unavailable: with a sentence on the cause.
+        """
+        client = self.consumer(retry_total=0)
+        try:
+            async with asyncio.timeout(within):
+                ids: list[str] = (await client.get_eventhub_properties())["partition_ids"]
+                return ids
+        except REQUEST_ERRORS as error:
+            raise Unavailable(await diagnose(error, self._hub)) from error
+        finally:
+            await self.close(client)
 
     async def look_up(self, known: StartingPositions, within: float) -> StartingPositions:
         """Ask for the partitions and where each of them starts without a checkpoint.
 
-        "Latest" is pinned down to the sequence number that is the latest now: a link that has to
-        be opened again before its first event would else skip what came in between.
+        "Latest" is pinned down to the event that is the latest now: a link that has to be opened
+        again before its first event would else skip what came in between. A partition that was
+        added meanwhile starts at its beginning.
 
         Args:
             known: Starting positions from an earlier look; they stay.
@@ -103,20 +120,23 @@ class HubClient:
             async with asyncio.timeout(within):
                 await self._check_token()
                 ids: list[str] = (await client.get_eventhub_properties())["partition_ids"]
-                if hub.start != "@latest":
+                if isinstance(hub.start, datetime):
                     return dict.fromkeys(ids, hub.start)
-                news = [partition for partition in ids if partition not in known]
-                found = await asyncio.gather(*(client.get_partition_properties(i) for i in news))
+                if hub.start != "@latest" or known:
+                    return dict.fromkeys(ids, BEGINNING) | known
+                found = await asyncio.gather(*(client.get_partition_properties(i) for i in ids))
         except REQUEST_ERRORS as error:
             raise Unavailable(await diagnose(error, hub)) from error
         finally:
             await self.close(client)
-        latest = {
-            partition["id"]: partition["last_enqueued_sequence_number"]
-            for partition in found
-            if not partition["is_empty"]
-        }
-        return dict.fromkeys(ids, "-1") | known | latest
+        return {partition["id"]: _latest(partition) for partition in found}
+
+
+def _latest(partition: dict[str, Any]) -> Position:
+    if partition["is_empty"]:
+        return BEGINNING
+    number: int = partition["last_enqueued_sequence_number"]
+    return Position(number, str(partition["last_enqueued_offset"]))
 
 
 def _network(network: Network) -> dict[str, Any]:

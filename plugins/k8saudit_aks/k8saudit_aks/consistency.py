@@ -29,6 +29,9 @@ _OF_AUTH = {
     "token_file_path": ("workload_identity",),
 }
 
+#: Keys that only a checkpoint store uses.
+_OF_STORE = ("checkpoint_interval", "checkpoint_events")
+
 
 def contradictions(config: Config) -> Iterator[str]:
     """A sentence for each pair of keys that contradict each other; it says which to drop."""
@@ -47,6 +50,7 @@ def contradictions(config: Config) -> Iterator[str]:
     if config.storage_account_url and config.blob_storage_connection_string:
         yield f"storage_account_url and {_BLOB_KEY} name the storage account twice; drop one"
     yield from _store_contradictions(config)
+    yield from _without_effect(config)
     if config.http_proxy and config.transport == "amqp":
         yield "http_proxy needs transport: websocket; drop transport: amqp, or drop http_proxy"
     for key in ("http_proxy_username", "http_proxy_password"):
@@ -81,6 +85,18 @@ def _store_contradictions(config: Config) -> Iterator[str]:
         for key in (_BLOB_KEY, "storage_account_url"):
             if getattr(config, key):
                 yield f"checkpoint_store: {config.checkpoint_store} has no use for {key}; drop one"
+
+
+def _without_effect(config: Config) -> Iterator[str]:
+    """A sentence for each key that says something about what there is not."""
+    useless: tuple[tuple[bool, str, tuple[str, ...]], ...] = (
+        (config.checkpoint_store == "none", "checkpoint_store: none", _OF_STORE),
+        (not config.dead_letter_file, "no dead_letter_file", ("dead_letter_file_max_bytes",)),
+    )
+    for applies, why, keys in useless:
+        for key in keys if applies else ():
+            if getattr(config, key) != getattr(type(config), key):
+                yield f"{key} has no effect with {why}; drop {key}"
 
 
 def malformed(config: Config) -> Iterator[str]:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar
-
-from azure.core.exceptions import AzureError
+from typing import TYPE_CHECKING
 
 from k8saudit_aks import container
 
@@ -20,8 +18,6 @@ __all__ = ["DeadLetterContainer"]
 
 class DeadLetterContainer:
     """Names of the blobs: ``<namespace>/<hub>/<group>/<day>/<time>-<number>.jsonl``."""
-
-    errors: ClassVar[tuple[type[Exception], ...]] = (AzureError,)
 
     def __init__(
         self, hub: HubSettings, blob: BlobSettings, credential: AsyncTokenCredential | None

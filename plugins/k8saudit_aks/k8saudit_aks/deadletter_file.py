@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +14,6 @@ __all__ = ["DeadLetterFile"]
 
 class DeadLetterFile:
     """One file, and the one before it under the same name with ``.1``."""
-
-    errors: ClassVar[tuple[type[Exception], ...]] = (OSError,)
 
     def __init__(self, path: Path, max_bytes: int) -> None:
         """``max_bytes`` is the size at which the file is renamed; two of them take twice that."""

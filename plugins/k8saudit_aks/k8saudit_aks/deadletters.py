@@ -9,7 +9,7 @@ import asyncio
 import base64
 import contextlib
 from collections import deque
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -34,13 +34,11 @@ _WAITING_BYTES = 8 << 20
 class Sink(Protocol):
     """Where letters are kept."""
 
-    #: What :meth:`write` raises when it cannot be used now.
-    errors: ClassVar[tuple[type[Exception], ...]]
     #: Seconds between two writes.
     pause: float
 
     async def write(self, letters: bytes) -> None:
-        """Keep whole lines."""
+        """Keep whole lines; whatever it raises, they come again."""
 
     def explain(self, error: BaseException) -> str:
         """A sentence for the user: what happened and what to do."""
@@ -141,7 +139,7 @@ class _Worker:
             return
         try:
             await self.sink.write(b"".join(self._letters))
-        except self.sink.errors as error:
+        except Exception as error:  # noqa: BLE001 - no sink may stand in the stream's way
             self._health.down(f"{self.sink.explain(error)}. Events flow on; dead letters wait")
             return
         # More may have come meanwhile.

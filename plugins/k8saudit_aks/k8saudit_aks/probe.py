@@ -15,6 +15,7 @@ from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from k8saudit_aks.client import HubClient
     from k8saudit_aks.progress import Partition
@@ -42,8 +43,9 @@ class Probe:
         self._partitions = partitions
         #: By partition, when it was asked for last.
         self._asked: dict[str, float] = {}
-        #: By partition, what must have come soon: sequence number, and when that was found.
-        self._expected: dict[str, tuple[int, float]] = {}
+        #: By partition, what must have come soon: sequence number, enqueued time, and when that
+        #: was found.
+        self._expected: dict[str, tuple[int, datetime, float]] = {}
 
     async def look(self, ours: list[Partition]) -> None:
         """Ask for those that have been quiet for long.
@@ -54,9 +56,11 @@ class Probe:
         """
         now = time.monotonic()
         for partition in ours:
-            number, found = self._expected.get(partition.id, (-1, now))
-            if _reached(partition) >= number or partition.waiting:
-                self._expected.pop(partition.id, None)
+            if partition.id not in self._expected:
+                continue
+            number, enqueued, found = self._expected[partition.id]
+            if partition.waiting or not partition.lacks(number, enqueued):
+                del self._expected[partition.id]
             elif now - found > 2 * self._timing.beat:
                 raise Unavailable(trouble.standstill(partition.id, self._hub))
         quiet = sorted(
@@ -86,12 +90,7 @@ class Probe:
             if answer["is_empty"]:
                 continue
             newest: int = answer["last_enqueued_sequence_number"]
-            partition.knows_newest(newest, answer["last_enqueued_time_utc"])
-            # Before its first event a partition may lie beyond the starting position.
-            if 0 <= _reached(partition) < newest:
-                self._expected[partition.id] = newest, now
-
-
-def _reached(partition: Partition) -> int:
-    at = partition.reached
-    return at.sequence_number if at else -1
+            enqueued: datetime = answer["last_enqueued_time_utc"]
+            partition.knows_newest(newest, enqueued)
+            if partition.lacks(newest, enqueued):
+                self._expected[partition.id] = newest, enqueued, now

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from k8saudit_aks.log import StateLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-__all__ = ["HubEvent", "Partition", "Position"]
+__all__ = ["BEGINNING", "HubEvent", "Partition", "Position"]
 
 
 class Position(NamedTuple):
@@ -22,6 +22,10 @@ class Position(NamedTuple):
 
     sequence_number: int
     offset: str
+
+
+#: Before the first event; Event Hubs takes this offset for whatever is the oldest it keeps.
+BEGINNING = Position(-1, "-1")
 
 
 class HubEvent(NamedTuple):
@@ -61,6 +65,8 @@ class Partition:
         self.taken: HubEvent | None = None
         #: The last position that the host has finished with, and what the store holds.
         self.delivered: Position | None = None
+        #: Where it begins without a checkpoint.
+        self.begins: Position | datetime | None = None
         self.saved: Position | None = None
         #: Audit events delivered, and those of them that the last checkpoint is past.
         self.finished = 0
@@ -77,13 +83,28 @@ class Partition:
         #: Of what was taken and is not yet delivered: last sequence number, first enqueued time.
         self._under_way: deque[tuple[int, datetime | None]] = deque()
 
-    def started(self, stored: Position | None) -> None:
-        """Note that the partition is ours, with what the checkpoint store holds for it."""
+    def started(self, stored: Position | None, begins: Position | datetime | None = None) -> None:
+        """Note that the partition is ours.
+
+        Args:
+            stored: What the checkpoint store holds for it.
+            begins: Where it begins without that.
+        """
+        self.begins = begins
         self.owned = self.begun = True
         self.beat, self.has_beaten = time.monotonic(), False
         self.arrived = self.beat
         if stored:
             self.saved = stored
+
+    def pin(self) -> None:
+        """Have the beginning written as the first checkpoint.
+
+        For what moves with the time, as "latest" does: whoever reads the partition next, be it
+        that this process was killed before its first event, begins at the same place.
+        """
+        if isinstance(self.begins, Position) and not (self.saved or self.delivered or self._handed):
+            self.delivered = self.begins
 
     def alive(self) -> None:
         """Note a sign of life of the receive link."""
@@ -97,10 +118,19 @@ class Partition:
 
     @property
     def reached(self) -> Position | None:
-        """Where to go on: after the last event taken, or what the store holds."""
+        """Where to go on: after the last event taken, what the store holds, or the beginning."""
         known = [self.taken.position] if self.taken else []
         known += [self.saved] if self.saved else []
+        if not known and isinstance(self.begins, Position):
+            return self.begins
         return max(known, default=None)
+
+    def lacks(self, sequence_number: int, enqueued: datetime) -> bool:
+        """Whether an event that Event Hubs has is one that should have come, or is to come."""
+        at = self.reached
+        if at is not None:
+            return at.sequence_number < sequence_number
+        return isinstance(self.begins, datetime) and enqueued > self.begins
 
     def took(self, events: list[HubEvent]) -> None:
         """Note that ``events`` are on their way to the host."""
@@ -133,17 +163,19 @@ class Partition:
         seconds = (datetime.now(UTC) - since).total_seconds() if since else 0.0
         return self.newest - done, max(0.0, seconds)
 
-    def is_repeat(self, event: HubEvent) -> bool:
-        """Whether this process has taken the event before.
+    def fresh(self, events: Iterable[HubEvent]) -> list[HubEvent]:
+        """Those of ``events`` that this process has not taken before.
 
         A link that is reopened starts at the last checkpoint, which is behind what was taken. An
         event hub that was deleted and made anew counts from zero again: then the enqueued time
         is newer, and the event is no repeat.
         """
-        last = self.taken
-        if last is None or event.position.sequence_number > last.position.sequence_number:
-            return False
-        return event.enqueued is None or last.enqueued is None or event.enqueued <= last.enqueued
+        last, found = self.taken, []
+        for event in events:
+            if last is None or not _repeats(event, last):
+                found.append(event)
+                last = event
+        return found
 
     def handed(self, position: Position, count: int) -> Callable[[], None]:
         """Note that events up to ``position`` are on their way to the host.
@@ -163,6 +195,9 @@ class Partition:
             entry.done = True
             while self._handed and self._handed[0].done:
                 first = self._handed.popleft()
+                if self.delivered and first.position < self.delivered:
+                    # The hub was made anew: what is saved is no place in it.
+                    self.saved = None
                 self.delivered = first.position
                 self.finished += first.count
                 while self._under_way and self._under_way[0][0] <= first.position.sequence_number:
@@ -193,6 +228,19 @@ class Partition:
             position: The position written.
             finished: What :attr:`finished` was when the position was the delivered one.
         """
+        if self.delivered and position > self.delivered:
+            return  # written while the hub was made anew
         self.saved = position
         self._finished_and_saved = finished
         self.due_since = time.monotonic() if self.due else None
+
+    def save_again(self) -> None:
+        """Have the position written once more: the store may have lost it."""
+        self.delivered = self.delivered or self.saved
+        self.saved = None
+
+
+def _repeats(event: HubEvent, last: HubEvent) -> bool:
+    if event.position.sequence_number > last.position.sequence_number:
+        return False
+    return event.enqueued is None or last.enqueued is None or event.enqueued <= last.enqueued

@@ -16,8 +16,10 @@ from azure.eventhub import CloseReason
 from azure.eventhub.amqp import AmqpMessageBodyType
 from azure.eventhub.exceptions import EventHubError
 
-from k8saudit_aks import delivery_tags, trouble
+from k8saudit_aks import cancellation, delivery_tags, trouble
+from k8saudit_aks.census import Census
 from k8saudit_aks.fault import Fault, Trouble
+from k8saudit_aks.log import log
 from k8saudit_aks.ownership import Ownership
 from k8saudit_aks.probe import Probe
 from k8saudit_aks.progress import HubEvent, Partition, Position
@@ -75,6 +77,7 @@ class Receiver:
         self._partitions, self._take = partitions, take
         self._client_log, self._stats = client_log, stats
         self._trouble: Unavailable | None = None
+        self._positions: StartingPositions = {}
         self._flush = flush
         self._ownership = (
             Ownership(store, claims, partitions, self._on_store_away) if store else None
@@ -87,7 +90,7 @@ class Receiver:
         say: Callable[[str], None],
         receiving: Callable[[], None],
     ) -> None:
-        """Receive until something is wrong that a new client may cure.
+        """Receive until something is wrong that a new client may cure, or partitions were added.
 
         Args:
             positions: Where partitions without a checkpoint start.
@@ -95,8 +98,9 @@ class Receiver:
             receiving: Called whenever every partition of ours shows signs of life.
 
         Raises:
-            Unavailable: always, in the end; with a sentence for the user.
+            Unavailable: something is wrong; with a sentence for the user.
         """
+        self._positions = positions
         self._client_log.last = ""
         self._client_log.refused = 0
         consumer = self._client.consumer(
@@ -111,7 +115,7 @@ class Receiver:
                 max_wait_time=self._timing.beat,
                 max_batch_size=self._hub.max_batch_size,
                 prefetch=self._hub.prefetch,
-                starting_position=self._resume_at(positions),
+                starting_position=self._resume_at(),
                 track_last_enqueued_event_properties=True,
                 on_error=self._on_error,
                 on_partition_initialize=self._on_initialize,
@@ -121,7 +125,7 @@ class Receiver:
         )
         say("created eventhub processor")
         try:
-            await self._watch(consumer, receive, positions, receiving)
+            await self._watch(consumer, receive, receiving)
         finally:
             await self._flush()
             # close() waits for the partitions; the task itself would sleep on to its next round.
@@ -137,23 +141,27 @@ class Receiver:
             for partition in self._partitions.values():
                 partition.owned = False
 
-    def _resume_at(self, positions: StartingPositions) -> dict[str, Any]:
+    def _resume_at(self) -> dict[str, Any]:
         """Where the client starts without a checkpoint: after what an earlier client gave us."""
-        resume: dict[str, Any] = dict(positions)
+        resume = dict(self._positions)
         for partition in self._partitions.values():
             if partition.taken and partition.id in resume:
-                resume[partition.id] = partition.taken.position.offset
-        return resume
+                resume[partition.id] = partition.taken.position
+        return {
+            partition_id: at.offset if isinstance(at, Position) else at
+            for partition_id, at in resume.items()
+        }
 
     async def _watch(
         self,
         consumer: EventHubConsumerClient,
         receive: asyncio.Task[None],
-        positions: StartingPositions,
         receiving: Callable[[], None],
     ) -> None:
+        census = Census(self._client, self._timing, self._positions)
         while True:
             await asyncio.wait({receive}, timeout=min(1.0, self._timing.silent / 8))
+            cancellation.heed()
             delivery_tags.forget(consumer)
             if self._trouble:
                 raise self._trouble
@@ -174,15 +182,25 @@ class Receiver:
             )
             if silent:
                 # Raises the cause if the hub does not answer either.
-                await self._client.look_up(positions, self._timing.look_up)
+                await self._client.look_up(self._positions, self._timing.look_up)
                 raise Unavailable(trouble.silence(silent, self._hub, self._client_log.last))
             await self._probe.look(ours)
             if ours and not mute:
                 receiving()
+            if census.due(len(ours)):
+                if added := await census.added(len(ours)):
+                    log.info("%s", trouble.grown(added, self._hub))
+                    return
+                if not ours:
+                    receiving()
 
     async def _on_initialize(self, context: PartitionContext) -> None:
         partition = self._partition(context)
-        partition.started(self._store.positions.get(partition.id) if self._store else None)
+        stored = self._store.positions.get(partition.id) if self._store else None
+        partition.started(stored, self._positions.get(partition.id))
+        if self._hub.start == "@latest":
+            partition.pin()
+            await self._flush()
 
     async def _on_close(self, context: PartitionContext, reason: CloseReason) -> None:
         if reason is not CloseReason.OWNERSHIP_LOST:
@@ -217,7 +235,7 @@ class Receiver:
         partition.knows_newest(newest.get("sequence_number"), newest.get("enqueued_time"))
         cut = [_cut(event) for event in events]
         async with partition.taking:
-            fresh = [event for event in cut if not partition.is_repeat(event)]
+            fresh = partition.fresh(cut)
             self._stats.repeats += len(cut) - len(fresh)
             if fresh:
                 # Cancelled while it waits, it has taken nothing: the events come again.
@@ -244,6 +262,7 @@ class Receiver:
     def _on_store_away(self, error: Exception) -> None:
         assert self._store is not None
         self._stats.faults[Fault.STORE.value] += 1
+        self._store.doubtful = True
         self._store.health.down(f"{self._store.explain(error)}. {WAITING}")
 
 

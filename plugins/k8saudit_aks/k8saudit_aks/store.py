@@ -46,6 +46,8 @@ class Store(CheckpointStore):
         self.health = StateLog("checkpoint store: reachable again")
         #: By partition, what the store held when it was listed last.
         self.positions: dict[str, Position] = {}
+        #: Whether what was written may be gone: it was away, or has been made anew.
+        self.doubtful = False
 
     @abstractmethod
     async def reach(self, group: Group) -> None:

@@ -9,6 +9,7 @@ from azure.eventhub.extensions.checkpointstoreblobaio import BlobCheckpointStore
 
 from falcopy_sdk.exceptions import SourceFatal
 from k8saudit_aks import container
+from k8saudit_aks.log import log
 from k8saudit_aks.progress import Position
 from k8saudit_aks.store import Group, Store, checkpoint
 
@@ -30,7 +31,8 @@ class BlobStore(BlobCheckpointStore, Store):  # type: ignore[misc]
     ``$Default`` the two never meet, so the verbatim names are read as well, and only read.
     """
 
-    errors: ClassVar[tuple[type[Exception], ...]] = (AzureError,)
+    #: The second for an identity whose token file is not there.
+    errors: ClassVar[tuple[type[Exception], ...]] = (AzureError, OSError)
     opened: ClassVar[tuple[str, ...]] = (
         "opened connection to blob storage",
         "opened blob checkpoint connection",
@@ -39,6 +41,8 @@ class BlobStore(BlobCheckpointStore, Store):  # type: ignore[misc]
     _settings: BlobSettings
     _network: Network
     _credential: AsyncTokenCredential | None
+    #: Names of blobs that were complained of.
+    _unreadable: set[str]
 
     @classmethod
     def of(
@@ -55,6 +59,7 @@ class BlobStore(BlobCheckpointStore, Store):  # type: ignore[misc]
         store = cast("BlobStore", made)
         Store.__init__(store)
         store._settings, store._network, store._credential = settings, network, credential
+        store._unreadable = set()
         return store
 
     async def reach(self, group: Group) -> None:
@@ -107,11 +112,23 @@ class BlobStore(BlobCheckpointStore, Store):  # type: ignore[misc]
             async for blob in blobs:
                 partition_id = blob.name[len(spelling) :]
                 position = _position(blob.metadata)
+                if position is None:
+                    self._complain(blob.name)
                 best = found.get(partition_id)
                 if position and (not best or best.sequence_number < position.sequence_number):
                     found[partition_id] = position
         self.positions = found
         return [checkpoint(group, *item) for item in found.items()]
+
+    def _complain(self, name: str) -> None:
+        if name not in self._unreadable:
+            self._unreadable.add(name)
+            log.warning(
+                "checkpoint store: blob %s of container %s is no checkpoint (it needs the metadata "
+                "sequencenumber and offset) and counts as none",
+                name,
+                self._settings.container,
+            )
 
 
 def _position(metadata: Mapping[str, str] | None) -> Position | None:

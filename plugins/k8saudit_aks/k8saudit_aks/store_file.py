@@ -8,6 +8,7 @@ a second reader of the same file away ("File locking and concurrency", sqlite.or
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import sqlite3
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FileStore"]
 
+#: Seconds.
+_CLOSE_TIMEOUT = 5.0
 _SETUP = """
 PRAGMA locking_mode = EXCLUSIVE;
 PRAGMA journal_mode = TRUNCATE;
@@ -88,8 +91,11 @@ class FileStore(Store):
 
     async def __aexit__(self, *raised: object) -> None:
         """Close the file, and end the thread."""
-        await self._do(self._close)
-        self._thread.shutdown()
+        # A disk that hangs, as one over a network may, holds the thread and not its host.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
+                await self._do(self._close)
+        self._thread.shutdown(wait=False)
 
     async def _do(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._try, work)
@@ -135,6 +141,8 @@ class FileStore(Store):
         So the client claims every partition in each of its rounds, and a process that takes the
         place of a killed one has them at once.
         """
+        # Looks whether the file is still there: with quiet partitions nothing else would.
+        await self._do(self._opened)
         return []
 
     async def claim_ownership(
@@ -160,6 +168,7 @@ class FileStore(Store):
         if self._database is not None and self._identity != _identity(self._path):
             # Removed or replaced: SQLite would go on with a file that nobody finds again.
             self._close()
+            self.doubtful = True
         if self._database is None:
             # SQLite itself would create the file readable for all.
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))

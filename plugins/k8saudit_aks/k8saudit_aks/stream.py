@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from falcopy_sdk import Batch
 from falcopy_sdk.exceptions import SourceFatal
-from k8saudit_aks import tls
+from k8saudit_aks import cancellation, tls
 from k8saudit_aks.checkpoints import Checkpointer
 from k8saudit_aks.client import HubClient
 from k8saudit_aks.deadletters import open_sinks
@@ -261,6 +261,7 @@ class LiveStream:
                 self._stats.reconnects += 1
             finally:
                 self.receiving = False
+            cancellation.heed()
             # Readers that lost the service at one moment should not come back at one.
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             pause = min(2 * pause, self._timing.last_pause)

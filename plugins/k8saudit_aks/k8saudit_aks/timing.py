@@ -19,6 +19,8 @@ class Timing:
     #: After which a partition without an event is compared with what Event Hubs has of it: a
     #: connection can look well and bring nothing.
     idle: float = 60.0
+    #: Between two looks at which partitions the event hub has.
+    census: float = 300.0
     #: Without new trouble after a relapse, until it counts as over.
     settle: float = 60.0
     #: Between two rounds of sharing out partitions among readers with the same store.

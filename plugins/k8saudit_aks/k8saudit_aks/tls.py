@@ -37,9 +37,8 @@ def authorities() -> str:
     return certifi.where()
 
 
-@functools.lru_cache(maxsize=4)
 def context(ca_file: str = "") -> ssl.SSLContext:
-    """One TLS client context for all connections.
+    """One TLS client context for all connections, until the file of authorities changes.
 
     Built once, since the client otherwise builds one a connection attempt, which costs most of a
     core while a server refuses connections.
@@ -50,4 +49,11 @@ def context(ca_file: str = "") -> ssl.SSLContext:
     Raises:
         OSError: the file cannot be read, or (:class:`ssl.SSLError`) holds no certificate.
     """
-    return ssl.create_default_context(cafile=ca_file or authorities())
+    path = ca_file or authorities()
+    found = os.stat(path)
+    return _context(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=4)
+def _context(path: str, _identity: tuple[int, ...]) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=path)

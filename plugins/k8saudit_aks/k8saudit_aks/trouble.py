@@ -6,6 +6,7 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.eventhub.exceptions import AuthenticationError, EventHubError
 
 from k8saudit_aks.fault import Fault, Trouble
@@ -20,6 +21,7 @@ __all__ = [
     "diagnose",
     "explain",
     "explain_link",
+    "grown",
     "moved",
     "refusal",
     "silence",
@@ -83,11 +85,25 @@ def explain(error: BaseException, hub: HubSettings) -> Trouble:
 def no_token(error: BaseException, hub: HubSettings) -> Trouble:
     """The identity got no token."""
     first = (redact(str(error)).strip().splitlines() or [type(error).__name__])[0]
-    return Trouble(
-        Fault.REFUSED,
-        f"no token for {hub.credential}: {first}; check client_id and tenant_id, and that the "
-        "identity is assigned to this machine or federated with this pod",
-    )
+    if isinstance(error, ClientAuthenticationError):
+        fault, advice = (
+            Fault.REFUSED,
+            (
+                "check client_id and tenant_id, and that the identity is assigned to this machine "
+                "or federated with this pod"
+            ),
+        )
+    elif isinstance(error, OSError):
+        fault, advice = (
+            Fault.REFUSED,
+            ("check token_file_path and whether the token is mounted into this pod"),
+        )
+    else:
+        fault, advice = (
+            Fault.UNREACHABLE,
+            ("check network, DNS and firewall towards Microsoft Entra ID"),
+        )
+    return Trouble(fault, f"no token for {hub.credential}: {first}; {advice}")
 
 
 def explain_link(error: BaseException, hub: HubSettings) -> Trouble:
@@ -149,6 +165,11 @@ def moved(partition: str, hub: HubSettings) -> Trouble:
     )
 
 
+def grown(partitions: list[str], hub: HubSettings) -> str:
+    """Partitions were added to the hub."""
+    return f"{_named(partitions)} of {hub.hub} came to be: reading from the beginning"
+
+
 def _named(partitions: list[str]) -> str:
     return f"partition{'s' if len(partitions) > 1 else ''} {', '.join(partitions)}"
 
@@ -183,4 +204,4 @@ async def _unreachable(host: str, port: int, key: str) -> Trouble | None:
 
 
 #: What the client may raise out of a request, beside its own classes.
-REQUEST_ERRORS = (EventHubError, OSError, TimeoutError, ValueError)
+REQUEST_ERRORS = (EventHubError, AzureError, OSError, ValueError)

@@ -37,6 +37,7 @@ QUICK = Timing(
     balancing=1.0,
     ownership=6.0,
     idle=4.0,
+    census=2.0,
     settle=5.0,
     look_up=8.0,
     first_pause=0.2,
@@ -157,6 +158,8 @@ def live() -> Callable[..., Any]:
             "starting_position": "earliest",
             **keys,
         }
+        if settings["starting_position"] is None:
+            del settings["starting_position"]
         stats = Stats()
         config = Config(**settings)
         hub = hub_settings(config)

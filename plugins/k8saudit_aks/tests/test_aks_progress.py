@@ -58,12 +58,72 @@ def test_a_checkpoint_is_never_moved_back_behind_that_of_another_reader() -> Non
 
 def test_events_taken_before_are_repeats_unless_the_hub_was_made_anew() -> None:
     partition = owned()
-    assert not partition.is_repeat(event(7))
+    assert partition.fresh([event(7)]) == [event(7)]
     partition.taken = event(7)
-    assert partition.is_repeat(event(7))
-    assert partition.is_repeat(event(3, minutes=-1))
-    assert not partition.is_repeat(event(8))
-    assert not partition.is_repeat(event(0, minutes=5))
+    assert partition.fresh([event(7), event(3, minutes=-1), event(8)]) == [event(8)]
+    anew = [event(0, minutes=5), event(1, minutes=5)]
+    assert partition.fresh(anew) == anew
+
+
+def test_an_event_that_comes_twice_in_one_batch_is_taken_once() -> None:
+    """A link that broke within a batch begins again at the checkpoint, in the same buffer."""
+    partition = owned()
+    batch = [event(number) for number in (0, 1, 2, 0, 1, 2, 3)]
+    assert partition.fresh(batch) == [event(number) for number in range(4)]
+
+
+def test_checkpoints_of_a_hub_made_anew_are_written_though_they_are_smaller() -> None:
+    partition = owned(at(50))
+    partition.handed(at(51), 1)()
+    partition.was_saved(at(51), partition.finished)
+    partition.handed(at(0), 1)()
+    assert partition.due == at(0)
+    # A write of the old hub that comes back late says nothing of the new one.
+    partition.was_saved(at(51), partition.finished)
+    assert partition.due == at(0)
+
+
+def test_a_pinned_beginning_is_the_first_checkpoint_and_no_later_one() -> None:
+    partition = Partition("0")
+    partition.started(None, at(7))
+    partition.pin()
+    assert partition.due == at(7)
+    assert partition.unsaved == 0
+    partition.was_saved(at(7), 0)
+    partition.handed(at(9), 1)()
+    partition.pin()
+    assert partition.due == at(9)
+    stored = Partition("1")
+    stored.started(at(3), at(7))
+    stored.pin()
+    assert stored.due is None
+    assert stored.reached == at(3)
+
+
+def test_a_store_that_may_have_lost_a_position_gets_it_again() -> None:
+    quiet, busy = owned(at(3)), owned(at(3))
+    busy.handed(at(4), 1)()
+    for partition in (quiet, busy):
+        partition.save_again()
+    assert (quiet.due, busy.due) == (at(3), at(4))
+
+
+@pytest.mark.parametrize(
+    ("begins", "number", "minutes", "lacks"),
+    [
+        (at(5), 6, 0, True),
+        (at(5), 5, 0, False),
+        (NOON, 3, 1, True),
+        (NOON, 3, 0, False),
+        (None, 3, 1, False),
+    ],
+)
+def test_what_should_have_come_is_known_before_the_first_event(
+    begins: Position | datetime | None, number: int, minutes: int, lacks: bool
+) -> None:
+    partition = Partition("0")
+    partition.started(None, begins)
+    assert partition.lacks(number, NOON + timedelta(minutes=minutes)) is lacks
 
 
 def test_a_full_intake_makes_producers_wait_and_lets_one_large_item_in() -> None:

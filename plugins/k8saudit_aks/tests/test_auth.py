@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import uuid
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from azure.storage.blob import ContainerClient
@@ -18,7 +20,8 @@ from falcopy_sdk import Secret
 from falcopy_sdk.exceptions import SourceFatal
 from falcopy_sdk.testing.eventhubs import Emulator
 
-from .standins import EVENT_HUBS, STORAGE, TENANT, Authority, Entra
+from .faultproxy import FaultProxy
+from .standins import EVENT_HUBS, STORAGE, TENANT, Authority, Entra, Proxy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -205,6 +208,122 @@ def test_an_endpoint_that_gives_no_token_is_named_and_tried_again(
 
     asyncio.run(run())
     assert not logged("federated-token-of-the-pod")
+
+
+def test_a_proxy_leads_to_the_hub_the_blobs_and_the_tokens(
+    live: Live,
+    keys: dict[str, Any],
+    account: str,
+    positions: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: Any,
+    tmp_path: Path,
+) -> None:
+    entra = Entra()
+    keys |= KINDS["workload_identity"] | {
+        "auth": "workload_identity",
+        "fully_qualified_namespace": "127.0.0.1",
+        "token_file_path": str(tmp_path / "token"),
+        "storage_account_url": account,
+        "blob_storage_container_name": positions.container_name,
+        "http_proxy_username": "falco",
+        "http_proxy_password": Secret("proxy-password"),
+    }
+
+    async def run() -> None:
+        async with (
+            entra.serving(CA.server()) as environment,
+            Emulator(
+                {"audit": 1}, tls=CA.server(), check_jwt=entra.check, websocket=True
+            ) as emulator,
+            Proxy(lambda target: _beyond(target, emulator)) as proxy,
+        ):
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            emulator.append("audit", body("a"))
+            there = f"http://127.0.0.1:{proxy.port}"
+            async with live(emulator, http_proxy=there, **keys) as host:
+                await host.until(lambda host: host.ids == ["a"])
+                await eventually(lambda: host.stats.checkpoints > 0)
+            reached = {
+                "127.0.0.1:443",
+                urlsplit(account).netloc,
+                urlsplit(environment["AZURE_AUTHORITY_HOST"]).netloc,
+            }
+            assert set(proxy.connected) == reached
+
+    asyncio.run(run())
+
+
+def _beyond(target: str, emulator: Emulator) -> tuple[str, int]:
+    host, _, port = target.rpartition(":")
+    return host, emulator.port if port == "443" else int(port)
+
+
+def test_an_outage_of_the_token_endpoint_is_an_outage_like_any_other(
+    live: Live,
+    keys: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Any,
+    eventually: Any,
+    tmp_path: Path,
+) -> None:
+    entra = Entra()
+    keys |= KINDS["workload_identity"] | {"token_file_path": str(tmp_path / "token")}
+
+    async def run() -> None:
+        async with azure(entra, monkeypatch) as emulator:
+            there = os.environ["AZURE_AUTHORITY_HOST"]
+            _, _, port = there.rpartition(":")
+            async with FaultProxy(int(port)) as proxy:
+                monkeypatch.setenv("AZURE_AUTHORITY_HOST", f"https://127.0.0.1:{proxy.port}")
+                await proxy.refuse()
+                emulator.append("audit", body("a"))
+                async with live(
+                    emulator,
+                    auth="workload_identity",
+                    custom_endpoint=emulator.custom_endpoint,
+                    **keys,
+                ) as host:
+                    await eventually(lambda: bool(logged("no token for auth")), 40)
+                    await proxy.listen()
+                    await host.until(lambda host: host.ids == ["a"], 60)
+
+    asyncio.run(run())
+    assert "firewall towards Microsoft Entra ID" in logged("no token for auth")[0]
+
+
+def test_a_token_that_is_not_mounted_yet_is_waited_for_by_hub_store_and_dead_letters(
+    live: Live,
+    keys: dict[str, Any],
+    account: str,
+    positions: ContainerClient,
+    monkeypatch: pytest.MonkeyPatch,
+    logged: Any,
+    eventually: Any,
+    tmp_path: Path,
+) -> None:
+    entra = Entra()
+    token = tmp_path / "later"
+    keys |= KINDS["workload_identity"] | {
+        "auth": "workload_identity",
+        "token_file_path": str(token),
+        "storage_account_url": account,
+        "blob_storage_container_name": positions.container_name,
+        "dead_letter_container": positions.container_name,
+    }
+
+    async def run() -> None:
+        async with azure(entra, monkeypatch) as emulator:
+            emulator.append("audit", b"no json", body("a"))
+            async with live(emulator, custom_endpoint=emulator.custom_endpoint, **keys) as host:
+                await eventually(lambda: bool(logged(str(token))))
+                token.write_text("federated-token-of-the-pod")
+                await host.until(lambda host: host.ids == ["a"], 30)
+                await eventually(lambda: host.stats.checkpoints > 0)
+            assert host.stats.dead_letters == 1
+
+    asyncio.run(run())
 
 
 def test_a_workload_identity_that_lacks_a_value_ends_the_source(

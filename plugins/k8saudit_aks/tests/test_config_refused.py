@@ -64,6 +64,8 @@ def refused(keys: dict[str, Any]) -> str:
         ({HUB_KEY: EMULATOR, "transport": "websocket"}, "drop transport, or drop UseDevelopment"),
         ({"load_balancing_interval": 40}, "must be at least twice load_balancing_interval"),
         ({"checkpoint_file": "/p", "dead_letter_file": "/p"}, "are the same file; name two"),
+        ({"checkpoint_store": "none", "checkpoint_events": 9}, "drop checkpoint_events"),
+        ({"dead_letter_file_max_bytes": 1 << 20}, "no effect with no dead_letter_file; drop"),
     ],
 )
 def test_a_contradiction_says_which_key_to_drop(keys: dict[str, Any], sentence: str) -> None:

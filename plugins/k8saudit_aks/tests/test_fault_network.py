@@ -170,6 +170,47 @@ def test_a_link_that_looks_well_and_brings_nothing_is_replaced(
     assert logged("looks well and brings nothing")
 
 
+def test_a_link_that_brings_nothing_is_replaced_also_before_its_first_event(
+    live: Live, logged: Logged, eventually: Any
+) -> None:
+    """Without a checkpoint, and without a store for one."""
+
+    async def scenario() -> None:
+        async with Emulator({"audit": 1}) as emulator:
+            held = emulator.faults.hold_events()
+            async with live(emulator) as host:
+                await eventually(lambda: host.stream.receiving)
+                emulator.append("audit", body("a"))
+                await eventually(lambda: host.stats.faults["silent"] > 0, 40)
+                emulator.faults.withdraw(held)
+                await host.until(lambda host: host.ids == ["a"], 30)
+
+    run(scenario())
+    assert logged("looks well and brings nothing")
+
+
+def test_a_replica_without_a_partition_notices_an_outage_and_its_end(
+    live: Live, container: Any, logged: Logged, eventually: Any
+) -> None:
+    async def scenario() -> None:
+        async with (
+            Emulator({"audit": 1}) as emulator,
+            live(emulator, **container.config()) as first,
+        ):
+            await eventually(lambda: first.stream.receiving)
+            async with live(emulator, **container.config()) as second:
+                await eventually(lambda: second.stream.receiving, 30)
+                assert not any(partition.owned for partition in second.stream.partitions)
+                emulator.stop_listening()
+                emulator.faults.abort_connections()
+                await eventually(lambda: second.stats.reconnects > 0, 40)
+                await emulator.resume_listening()
+                await eventually(lambda: second.stream.receiving, 40)
+
+    run(scenario())
+    assert logged("receiving from audit again")
+
+
 def test_outages_of_any_length_are_one_line_and_cost_no_event(
     line: Any, logged: Logged, eventually: Any
 ) -> None:

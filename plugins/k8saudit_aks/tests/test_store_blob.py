@@ -90,6 +90,22 @@ def test_a_stream_waits_for_a_right_and_says_which(
     assert not logged("opened connection to blob storage")
 
 
+def test_a_blob_that_is_no_checkpoint_is_named_once_and_counts_as_none(
+    live: Live, container: Any, logged: Any, eventually: Any
+) -> None:
+    async def run() -> None:
+        async with Emulator({"audit": 1}) as emulator:
+            name = f"{emulator.fully_qualified_namespace}/audit/$default/checkpoint/0"
+            container.service.get_blob_client(container.name, name).upload_blob(b"")
+            emulator.append("audit", b"no json")
+            async with live(emulator, **container.config()) as host:
+                await eventually(lambda: host.stats.checkpoints == 1)
+
+    asyncio.run(run())
+    (line,) = logged("is no checkpoint")
+    assert "/audit/$default/checkpoint/0 of container" in line
+
+
 def test_a_shared_access_signature_keeps_checkpoints(
     live: Live, container: Any, eventually: Any
 ) -> None:

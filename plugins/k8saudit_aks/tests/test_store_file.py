@@ -9,11 +9,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from k8saudit_aks import store_file
 from k8saudit_aks.progress import Position
 from k8saudit_aks.store import Group, checkpoint
 from k8saudit_aks.store_file import FileStore
@@ -247,6 +249,46 @@ def test_a_file_that_was_removed_is_made_anew(tmp_path: Path) -> None:
 
     run(use())
     assert run(positions(path)) == {"0": Position(1, "1")}
+
+
+def test_a_file_that_is_removed_under_a_quiet_stream_gets_its_positions_again(
+    live: Live, tmp_path: Path, eventually: Any
+) -> None:
+    path = tmp_path / "positions.db"
+
+    async def scenario() -> None:
+        async with Emulator({"audit": 1}) as emulator:
+            emulator.append("audit", body("a"))
+            async with live(emulator, checkpoint_file=str(path)) as host:
+                await eventually(lambda: host.stats.checkpoints == 1)
+                path.unlink()
+                await eventually(lambda: host.stats.checkpoints == 2)
+            emulator.append("audit", body("b"))
+            async with live(emulator, checkpoint_file=str(path)) as host:
+                await host.until(lambda host: bool(host.ids))
+                assert host.ids == ["b"]
+
+    run(scenario())
+
+
+def test_a_disk_that_hangs_does_not_keep_the_stream_from_closing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_file, "_CLOSE_TIMEOUT", 0.2)
+    released = threading.Event()
+
+    async def use() -> float:
+        store = FileStore(tmp_path / "positions.db")
+        async with store:
+            await store.reach(GROUP)
+            hanging = asyncio.ensure_future(store._do(released.wait))
+            began = time.monotonic()
+        took = time.monotonic() - began
+        released.set()
+        await hanging
+        return took
+
+    assert run(use()) < 5
 
 
 def test_a_restart_goes_on_after_the_last_event_and_logs_its_steps(
