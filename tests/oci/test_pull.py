@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from falcopy_sdk.oci import Descriptor, Registry
-from falcopy_sdk.provenance import PrivateKey
 from falcopy_sdk.provenance.attachments import Beside
+from falcopy_sdk.provenance.keys import load_private, write_key_pair
 
 from .conftest import Falcopy
 from .proxy import Fault, Proxy
@@ -65,7 +65,8 @@ def test_a_mirror_keeps_signatures_statements_and_bills_of_materials(
     with Registry(registry.host) as client:
         root, data = client.get_manifest(reference, "latest")
         parts = [root, *(Descriptor.from_json(d, "") for d in json.loads(data)["manifests"])]
-        beside, key = Beside(client, reference), PrivateKey.generate()
+        write_key_pair(tmp_path / "a.key", tmp_path / "a.pub", b"")
+        beside, key = Beside(client, reference), load_private(tmp_path / "a.key", lambda: b"")
         for part in parts:
             beside.sign(part.digest, key)
             bill = beside.attach_sbom(part, b"{}", "sbom.json")

@@ -134,8 +134,8 @@ def test_rules_alone_name_the_plugins_that_they_need(
     done = falcopy("package", rules, *named, "-o", tmp_path)
     assert done.returncode == 0, done.stderr
     falco = _snippet(tmp_path, "falco.yaml")
-    assert falco["load_plugins"] == ["pydemo", "json"]
-    assert [entry["library_path"] for entry in falco["plugins"]] == ["libpydemo.so", "libjson.so"]
+    assert falco["load_plugins"] == ["json", "pydemo"]
+    assert [entry["library_path"] for entry in falco["plugins"]] == ["libjson.so", "libpydemo.so"]
 
 
 def test_charts_901_the_values_say_how_to_log_in(
