@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from falcopy_sdk.bundle import audit_elf, elf, image, manifest, sbom
+from falcopy_sdk.bundle import audit_cache, audit_elf, elf, image, manifest, sbom
 from falcopy_sdk.bundle.audit_elf import Finding
 from falcopy_sdk.exceptions import BundleFormatError
 
@@ -112,9 +112,10 @@ def audit_unpacked(
     findings += _licences(components)
     wanted = _machine(path)
     libraries = [_Looked(path, name), *_elf_files(root)]
+    looks = audit_cache.Looks(wanted, [each.name for each in libraries])
     read: dict[Path, SharedLibrary] = {}
     for each in libraries:
-        found, library = audit_elf.look(each.path, each.name, wanted)
+        found, library = looks.at(each.path, each.name)
         findings += found
         if library is not None:
             read[each.path] = library

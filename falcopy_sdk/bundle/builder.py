@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import shutil
 import tempfile
 import time
 from dataclasses import dataclass
@@ -30,6 +27,7 @@ from falcopy_sdk.bundle import (
     private_cache,
     project,
     requirements,
+    results,
     sbom,
     sdk,
     shake,
@@ -38,11 +36,12 @@ from falcopy_sdk.bundle import (
     unchanged,
     wheels,
 )
+from falcopy_sdk.bundle.results import BuildResult
 from falcopy_sdk.bundle.settings import Settings
 from falcopy_sdk.exceptions import BuildError, ProjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from falcopy_sdk.bundle.interpreter import Interpreter
     from falcopy_sdk.bundle.inventory import Package
@@ -50,41 +49,6 @@ if TYPE_CHECKING:
     from falcopy_sdk.declare.facts import StaticFacts
 
 __all__ = ["BuildResult", "build"]
-
-
-@dataclass(frozen=True, slots=True)
-class BuildResult:
-    """A built plugin.
-
-    Attributes:
-        path: of the shared library.
-        name: of the plugin.
-        version: of the plugin.
-        size: in bytes.
-        sha256: of the file, in hex.
-        seconds: that the build took.
-        glibc_floor: the oldest glibc it runs on, ``"2.36"``.
-        python: version of the CPython inside.
-        packages: names and versions of the Python packages inside.
-        files: number of files inside.
-        libraries: number of shared libraries and extension modules inside.
-        renamed_symbols: number of distinct symbols made private.
-        notes: what the author should know, whole sentences.
-    """
-
-    path: Path
-    name: str
-    version: str
-    size: int
-    sha256: str
-    seconds: float
-    glibc_floor: str
-    python: str
-    packages: dict[str, str]
-    files: int
-    libraries: int
-    renamed_symbols: int
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,29 +106,19 @@ def build(
     packages = _packages(chosen, wheels_for)
     added = _contents_of_hooks(chosen.ref)
     limit = wheels_for and wheels_for[1]
-    key = unchanged.key_of(
-        chosen.project, chosen.ref, packages, python, added, glibc, limit, keep_sources
-    )
-    results = cache.Folders("results", kept=4)
+    options = (glibc, limit, keep_sources)
+    key = unchanged.key_of(chosen.project, chosen.ref, packages, python, added, output, *options)
     if key is not None and results.has(key):
         say("taking the result of the last build, whose inputs were the same")
-        try:
-            with results.get(key, _not_there) as folder:
-                return _again(folder, output, started)
-        except _GoneError:
-            pass  # removed a moment ago, by a build that needed room
-    result = _build(
+        if (taken := results.take(key, output, started)) is not None:
+            return taken
+    result, system = _build(
         chosen, packages, added, python, wheels_for, output, glibc, keep_sources, say, started
     )
     cache.tidy()
     if key is not None:
-        with results.get(key, lambda folder: _keep(result, folder)):
-            pass
+        results.keep(key, result, system)
     return result
-
-
-class _GoneError(Exception):
-    pass
 
 
 def _packages(chosen: Target, wheels_for: tuple[Interpreter, str] | None) -> requirements.Packages:
@@ -178,28 +132,6 @@ def _packages(chosen: Target, wheels_for: tuple[Interpreter, str] | None) -> req
     return requirements.of_distribution(metadata.distribution(chosen.distribution or ""))
 
 
-def _keep(result: BuildResult, folder: Path) -> None:
-    shutil.copyfile(result.path, folder / "plugin.so")
-    document = {k: v for k, v in dataclasses.asdict(result).items() if k != "path"}
-    (folder / "result.json").write_text(json.dumps(document), encoding="utf-8")
-
-
-def _not_there(_folder: Path) -> None:
-    raise _GoneError
-
-
-def _again(folder: Path, output: Path | None, started: float) -> BuildResult:
-    document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    path = (output or Path("dist") / f"lib{document['name']}.so").absolute()
-    same = path.is_file() and path.stat().st_size == document["size"]
-    if not same or library_file.sha256(path) != document["sha256"]:
-        with library_file.replacing(path) as partial:
-            shutil.copyfile(folder / "plugin.so", partial)
-    seconds = time.monotonic() - started
-    changed = {"path": path, "seconds": seconds, "notes": tuple(document["notes"])}
-    return BuildResult(**{**document, **changed})
-
-
 def _build(
     chosen: Target,
     packages: requirements.Packages,
@@ -211,7 +143,8 @@ def _build(
     keep_sources: bool,
     say: Callable[[str], None],
     started: float,
-) -> BuildResult:
+) -> tuple[BuildResult, Iterable[Path]]:
+    """The result, and the libraries of this machine that went into it."""
     loader = sdk.loader(python.machine)
     with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
         root = Path(scratch) / "bundle"
@@ -271,7 +204,7 @@ def _build(
             glibc_floor=private.glibc_floor,
         )
         checked = library_file.write(path, loader, archive, filled, root, glibc)
-    return BuildResult(
+    result = BuildResult(
         path=path,
         name=tree.facts.name,
         version=tree.facts.version,
@@ -286,6 +219,7 @@ def _build(
         renamed_symbols=private.renamed,
         notes=(*tree.notes, *checked.notes),
     )
+    return result, private.origins.values()
 
 
 def _assemble(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import hashlib
 import logging
 import os
@@ -19,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Folders", "Store", "digest", "own_code", "tidy"]
+__all__ = ["Folders", "Store", "digest", "own_code", "stamps", "store", "tidy"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +49,34 @@ def digest(*parts: object) -> str:
     return hashed.hexdigest()
 
 
+@functools.cache
 def own_code(*names: str) -> str:
     """Hash of modules of this package: what other code has made is not taken."""
     folder = Path(__file__).parent
     return digest(*((folder / f"{name}.py").read_bytes() for name in names))
+
+
+def stamps(paths: Iterable[Path]) -> list[list[object]]:
+    """What tells whether files have changed, as make has it: their names, sizes and times."""
+    found: list[list[object]] = []
+    for path in sorted(paths):
+        try:
+            status = path.stat()
+        except FileNotFoundError:
+            found.append([str(path), -1, -1])
+        else:
+            found.append([str(path), status.st_size, status.st_mtime_ns])
+    return found
+
+
+def store(kind: str) -> Store:
+    """The small files of a kind; looked for once, since a build asks thousands of times."""
+    return _stores(_home(), kind)
+
+
+@functools.lru_cache(maxsize=16)
+def _stores(_where: Path, kind: str) -> Store:
+    return Store(kind)
 
 
 class Store:
@@ -135,6 +160,11 @@ class Folders:
     def has(self, key: str) -> bool:
         """Whether that folder is there, for the moment."""
         return self._folder is not None and (self._folder / key).is_dir()
+
+    def drop(self, key: str) -> None:
+        """Removes that folder, unless it is in use."""
+        if self._folder is not None:
+            _remove_unused(self._folder / key)
 
     def _tidy(self, used: str) -> None:
         if self._folder is None:

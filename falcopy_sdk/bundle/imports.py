@@ -79,7 +79,7 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
         source: of the module; one that is no valid Python imports nothing.
         python: the version that will run it, ``(3, 11)``.
     """
-    store = cache.Store("imports")
+    store = cache.store("imports")
     key = cache.digest(cache.own_code("imports"), python, source)
     if (stored := store.get(key)) is not None:
         return Imports(**json.loads(stored))

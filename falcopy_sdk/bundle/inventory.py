@@ -56,11 +56,10 @@ def take(site: Path) -> tuple[Package, ...]:
     It needs the installers' records, so it comes before :func:`falcopy_sdk.bundle.install.prune`.
     """
     found = []
+    folders = {canonicalize_name(f.name.split("-")[0]): f for f in site.glob("*.dist-info")}
     for dist in metadata.distributions(path=[str(site)]):
-        texts: dict[str, bytes] = {}
-        for folder in site.glob("*.dist-info"):
-            if canonicalize_name(folder.name.split("-")[0]) == canonicalize_name(dist.name):
-                texts = licences.take_texts(folder)
+        folder = folders.get(canonicalize_name(dist.name))
+        texts = licences.take_texts(folder) if folder is not None else {}
         files = frozenset(record.as_posix() for record in dist.files or ())
         found.append(_package(dist, files, texts))
     return tuple(sorted(found, key=lambda package: package.name))

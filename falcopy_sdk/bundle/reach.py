@@ -6,7 +6,7 @@ from a source, ``implicit`` for what no source says, ``trace`` for what extensio
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from falcopy_sdk.bundle import cache
@@ -15,6 +15,7 @@ from falcopy_sdk.bundle.imports import Imports, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from falcopy_sdk.bundle.modules import Finder, Module
 
@@ -36,6 +37,7 @@ class Graph:
     excluded: frozenset[str]
     groups: Mapping[str, tuple[str, ...]]
     python: tuple[int, int]
+    _scanned: dict[Path, Imports] = field(default_factory=dict)
 
     def reach(self, roots: Iterable[str]) -> dict[str, Module]:
         """All modules that the roots lead to, by name; what is not found is passed over."""
@@ -54,11 +56,16 @@ class Graph:
             waiting.append(name.rpartition(".")[0])
             reached[name] = module
             if module.source is not None:
-                imports = scan(module.source.read_bytes(), self.python)
+                imports = self._scan(module.source)
                 waiting += self._from_source(module, imports)
             if module.extension is not None and "." in name:
                 waiting += self._named_in(module)
         return reached
+
+    def _scan(self, source: Path) -> Imports:
+        if source not in self._scanned:
+            self._scanned[source] = scan(source.read_bytes(), self.python)
+        return self._scanned[source]
 
     def _is_excluded(self, name: str) -> bool:
         parts = name.split(".")
@@ -89,7 +96,7 @@ class Graph:
         module = self.finder.find(package)
         if module is None or module.source is None or not module.folders:
             return set()
-        exported = scan(module.source.read_bytes(), self.python).exported
+        exported = self._scan(module.source).exported
         return {f"{package}.{name}" for name in exported}
 
     def _named_in(self, module: Module) -> list[str]:
@@ -101,7 +108,7 @@ class Graph:
         assert module.extension is not None
         names = sorted(set(self.finder.below(module.name.split(".")[0])))
         data = module.extension.read_bytes()
-        store = cache.Store("named")
+        store = cache.store("named")
         key = cache.digest(data, *names)
         stored = store.get(key)
         if stored is None:

@@ -40,6 +40,7 @@ def key_of(
     packages: Packages,
     python: Interpreter,
     contents: Mapping[str, bytes | Path],
+    output: Path | None,
     *options: object,
 ) -> str | None:
     """Hash of all that a build depends on; None if that cannot be known.
@@ -50,9 +51,10 @@ def key_of(
         packages: what goes into the bundle besides.
         python: the interpreter inside.
         contents: files that hooks add.
+        output: where the result goes: no input, though it may lie in the project's folder.
         options: of the build.
     """
-    sources = "" if project is None else _sources(project)
+    sources = "" if project is None else _sources(project, output)
     if sources is None:
         return None
     copies = [(dist.name, dist.version, dist.read_text("RECORD")) for dist in packages.installed]
@@ -93,14 +95,18 @@ def _own_files() -> str:
     return cache.digest(*found)
 
 
-def _sources(project: Project) -> str | None:
+def _sources(project: Project, output: Path | None) -> str | None:
     """The project's files; None if its wheel may depend on more than these."""
     document = project.document
     if not _is_closed(document) or (project.folder / "setup.py").exists():
         return None
     found: list[object] = [project.folder.name]
     found += sorted(f"{k}={v}" for k, v in os.environ.items() if k.startswith(_VARIABLES))
+    written = output.absolute() if output is not None else None
     for path in _walk(project.folder, set(_OUTPUTS)):
+        # In a package it would be in the wheel.
+        if path == written and path.parent == project.folder:
+            continue
         if path.is_symlink():
             return None
         found += [path.relative_to(project.folder).as_posix(), path.read_bytes()]

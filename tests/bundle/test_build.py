@@ -144,6 +144,8 @@ def test_two_builds_in_different_settings_give_the_same_bytes(built, tmp_path, p
         PYTHONHASHSEED="7",
         SOURCE_DATE_EPOCH="1",
         TMPDIR=str(tmp_path),
+        HOME=str(tmp_path / "another home"),
+        USER="somebody",
         XDG_CACHE_HOME=str(tmp_path / "empty"),
         UV_CACHE_DIR=uv_cache,
     )

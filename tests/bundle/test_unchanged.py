@@ -1,6 +1,9 @@
 """A build of the same inputs is given at once; one of other inputs never is."""
 
+import json
 import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -18,7 +21,16 @@ def own_results(tmp_path, monkeypatch):
     shared = cache._home()
     home = tmp_path / "cache"
     (home / "falcopy").mkdir(parents=True)
-    for kind in ("bytecode", "imports", "libraries", "named", "origins", "site-packages", "trace"):
+    for kind in (
+        "bytecode",
+        "imports",
+        "libraries",
+        "looks",
+        "named",
+        "origins",
+        "site-packages",
+        "trace",
+    ):
         (shared / kind).mkdir(parents=True, exist_ok=True)
         (home / "falcopy" / kind).symlink_to(shared / kind)
     monkeypatch.setenv("XDG_CACHE_HOME", str(home))
@@ -45,6 +57,54 @@ def test_the_same_inputs_give_the_same_file_without_work(steps, tmp_path):
     assert cache.digest((tmp_path / "x.so").read_bytes()) == cache.digest(first.path.read_bytes())
     assert second.packages == first.packages
     assert second.notes == first.notes
+
+
+def test_a_kept_result_that_was_damaged_is_made_again(steps, tmp_path):
+    _, first = steps()
+    (kept,) = (tmp_path / "cache/falcopy/results").iterdir()
+    (kept / "plugin.so").write_bytes(b"spoilt")
+    told, second = steps()
+    assert told[-1] != TAKEN
+    assert second.sha256 == first.sha256
+    told, _ = steps()
+    assert told[-1] == TAKEN
+
+
+def test_a_library_of_this_machine_that_changed_is_noticed(steps, tmp_path):
+    steps()
+    (kept,) = (tmp_path / "cache/falcopy/results").iterdir()
+    document = json.loads((kept / "result.json").read_text())
+    assert any("libpython" in name for name, _, _ in document["system"])
+    document["system"][0][2] -= 1
+    (kept / "result.json").write_text(json.dumps(document))
+    told, _ = steps()
+    assert told[-1] != TAKEN
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_full_cache_disk_fails_no_build(project, tmp_path):
+    """The other parts of the cache are elsewhere, so that the kept result alone finds no room."""
+    disk = tmp_path / "cache/falcopy/results"
+    disk.mkdir()
+    script = f"""
+        mount -t tmpfs -o size=1m tmpfs {disk}
+        {sys.executable} -m falcopy_sdk build {project} -o {tmp_path}/x.so
+    """
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "x.so").is_file()
+
+
+def test_an_output_in_the_project_is_no_input(project):
+    told = []
+    build(project, project / "libtiny.so")
+    build(project, project / "libtiny.so", progress=told.append)
+    assert told[-1] == TAKEN
 
 
 def test_a_changed_source_setting_or_lock_is_noticed(steps, project):
