@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -233,18 +234,22 @@ def _assemble(
     twin: _Tree | None = None,
 ) -> _Tree:
     site = root / "site-packages"
-    say(f"installing {len(packages.pins) + len(packages.installed)} packages")
-    install.install(packages, site, wheels_for)
-    if chosen.project is not None:
-        say(f"building {chosen.project.name}")
-        project.build_into(chosen.project, site)
+    with ThreadPoolExecutor(1) as beside, tempfile.TemporaryDirectory() as scratch:
+        # The backend is another process, which is waited for; there is enough to do meanwhile.
+        own = chosen.project
+        wheel = None if own is None else beside.submit(project.build_wheel, own, Path(scratch))
+        say(f"installing {len(packages.pins) + len(packages.installed)} packages")
+        install.install(packages, site, wheels_for)
+        say(f"copying the standard library of Python {python.version}")
+        stdlib.copy(python, root / "lib" / python.folder)
+        if own is not None and wheel is not None:
+            say(f"building {own.name}")
+            project.unpack_wheel(wheel.result(), site)
     source_hash = inventory.source_hash(site, chosen.project.name) if chosen.project else ""
     found = inventory.take(site)
     found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site, wheels_for))
     install.prune(site)
     bridge = sdk.copy(site, python.suffixes[0] if python.sysroot else "")
-    say(f"copying the standard library of Python {python.version}")
-    stdlib.copy(python, root / "lib" / python.folder)
     say("taking out what the plugin cannot reach")
     found, traced = _shake(root, python, chosen, found, twin.traced if twin else None)
     say("compiling to bytecode")

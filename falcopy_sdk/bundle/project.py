@@ -22,7 +22,7 @@ from falcopy_sdk.bundle.settings import Settings, read_settings
 from falcopy_sdk.exceptions import ProjectError
 from falcopy_sdk.hooks import GROUP
 
-__all__ = ["Project", "build_into", "read_project"]
+__all__ = ["Project", "build_wheel", "read_project", "unpack_wheel"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +118,23 @@ def _dependencies(path: Path, table: dict[str, Any]) -> tuple[Requirement, ...] 
         raise ProjectError(f"{path}: [project] dependencies: {error}") from error
 
 
-def build_into(project: Project, site: Path) -> None:
-    """Builds the project's wheel with its own build backend and unpacks it into ``site``.
+def build_wheel(project: Project, output: Path) -> Path:
+    """Builds the project's wheel with its own build backend.
 
     The backend decides which files belong to the project, as for ``pip install``.
+
+    Args:
+        project: to build.
+        output: an empty folder for the wheel.
+
+    Returns:
+        the wheel.
 
     Raises:
         ProjectError: the backend failed, or made something else than one wheel.
         ToolchainError: neither uv nor pip is there.
     """
     with tempfile.TemporaryDirectory(prefix="falcopy-wheel-") as scratch:
-        output = Path(scratch) / "wheel"
         # setuptools would write into the project, and reuse files of its earlier builds there
         # that are gone from the sources (setuptools documentation, "DIST_EXTRA_CONFIG").
         config = Path(scratch) / "setup.cfg"
@@ -148,7 +154,7 @@ def build_into(project: Project, site: Path) -> None:
             raise ProjectError(
                 f"{project.folder}: its build backend made no wheel:\n{problem or 'no error given'}"
             )
-        unpack_wheel(wheels[0], site)
+        return wheels[0]
 
 
 def unpack_wheel(wheel: Path, site: Path) -> None:

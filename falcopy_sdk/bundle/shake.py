@@ -91,10 +91,10 @@ def shake(
         extensions = [module for module in reached.values() if module.extension]
         assert python.executable is not None
         more = trace.loaded_with(extensions, path, python.executable)
-        reached = graph.reach({*roots, *more})
         if more <= known:
             break
         known |= more
+        reached = graph.reach({*roots, *known})
     if traced is not None:
         reached = graph.reach({*roots, *traced})
     _remove(root, stdlib, site, reached, packages, own)

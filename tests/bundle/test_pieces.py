@@ -202,6 +202,7 @@ def test_a_setuptools_project_is_built_without_traces_in_its_folder(tmp_path):
         '[project]\nname = "acme"\nversion = "1"\n[tool.setuptools]\npackages = ["acme"]\n'
     )
     before = sorted(folder.rglob("*"))
-    project.build_into(project.read_project(folder), tmp_path / "site")
+    wheel = project.build_wheel(project.read_project(folder), tmp_path / "wheel")
+    project.unpack_wheel(wheel, tmp_path / "site")
     assert sorted(folder.rglob("*")) == before
     assert [path.name for path in (tmp_path / "site/acme").iterdir()] == ["__init__.py"]
