@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from falcopy_sdk.exceptions import CredentialsError, RegistryRefusedError
+from falcopy_sdk.exceptions import CredentialsError, RegistryRefusedError, RegistryUnavailableError
 from falcopy_sdk.hooks import hookimpl, manager
 from falcopy_sdk.oci import ClientCredentials, Credential, Descriptor, Registry, RetryPolicy
 from falcopy_sdk.oci.credentials import find_credential
@@ -237,6 +237,28 @@ def test_a_token_is_fetched_for_the_scope_and_again_when_it_has_run_out(
     assert all(sent and sent.startswith("Basic ") for _, sent in token_server.asked)
     sent = [authorization for _, _, authorization in proxy.requests]
     assert sent == [None, "Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
+
+
+def test_a_link_to_storage_that_has_ended_is_asked_for_again(
+    proxy: Proxy, registry: Running, repository: str
+) -> None:
+    blob = Descriptor.of(b"contents", "x")
+    with Registry(registry.host) as client:
+        client.put_blob(repository, blob, b"contents")
+    with running_proxy(registry.port) as storage:
+        path = f"/v2/{repository}/blobs/{blob.digest}"
+        there = {"Location": f"http://{storage.host}{path}"}
+        proxy.faults = [Fault("GET", path, status=307, headers=there, times=3)]
+        storage.faults = [Fault("GET", path, status=403)]
+        with Registry(proxy.host, retry=RetryPolicy(attempts=2, first_wait=0.01)) as client:
+            assert client.get_blob(repository, blob) == b"contents"
+        storage.faults = [Fault("GET", path, status=403)]
+        with (
+            Registry(proxy.host, retry=NO_RETRY) as client,
+            pytest.raises(RegistryUnavailableError, match="refuses the link") as told,
+        ):
+            client.get_blob(repository, blob)
+        assert storage.host in str(told.value)
 
 
 def test_a_proxy_gets_the_password_of_its_url(monkeypatch: pytest.MonkeyPatch) -> None:
