@@ -150,24 +150,37 @@ class Instance:
     # ---- events
 
     def events(
-        self, limit: int | None = None, *, stop: Callable[[], bool] | None = None
+        self,
+        limit: int | None = None,
+        *,
+        stop: Callable[[], bool] | None = None,
+        timeout: float | None = None,
     ) -> Iterator[HostEvent]:
         """Yields events until the source ends.
 
         Args:
             limit: at most so many.
             stop: asked after each event and each timeout of the source; true ends the iteration.
+            timeout: seconds within which the next event, or the end, has to come; None: whenever.
 
         Raises:
+            TimeoutError: nothing came in time.
             PluginFailedError: the source failed. A real host stops.
             ContractError: the plugin broke the plugin API.
         """
         given = 0
+        since = time.monotonic()
         while not self.ended and (limit is None or given < limit):
             event = self.next()
             if event is not None:
                 given += 1
                 yield event
+                since = time.monotonic()
+            elif timeout is not None and not self.ended and time.monotonic() - since > timeout:
+                raise TimeoutError(
+                    f"after {given} events the source of {self._facts.name} gave nothing for "
+                    f"{timeout:g} s"
+                )
             if stop is not None and stop():
                 return
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Self
 
 from falcopy_sdk.host import Capability, HostEvent, Library
@@ -168,20 +167,11 @@ class DrivenPlugin:
             PluginFailedError: The source does not open, or fails.
             TimeoutError: Nothing came in time.
         """
-        given = 0
-        until = time.monotonic() + timeout
         with self.plugin.open(open_params) as instance:
-            while not instance.ended and (limit is None or given < limit):
-                event = instance.next()
-                if event is not None:
-                    given += 1
-                    yield event
-                    until = time.monotonic() + timeout
-                elif not instance.ended and time.monotonic() > until:
-                    raise TimeoutError(
-                        f"after {given} events the source of {self.facts.name} gave nothing for "
-                        f"{timeout:g} s; {self._last_words()}"
-                    )
+            try:
+                yield from instance.events(limit, timeout=timeout)
+            except TimeoutError as error:
+                raise TimeoutError(f"{error}; {self._last_words()}") from None
 
     def run(
         self,

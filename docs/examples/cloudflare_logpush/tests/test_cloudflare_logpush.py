@@ -50,7 +50,9 @@ def read(azurite: Any, container: ContainerClient, state: Path, count: int) -> l
         library.init(config) as plugin,
         plugin.open("") as instance,
     ):
-        found = [plugin.extract(e, "cloudflare.action") for e in instance.events(limit=count)]
+        found = [
+            plugin.extract(e, "cloudflare.action") for e in instance.events(limit=count, timeout=10)
+        ]
         instance.next()  # coming back for more tells the plugin that these are finished with
         return found
 
@@ -83,5 +85,5 @@ def test_a_container_that_appears_later_is_waited_for(azurite: Any, tmp_path: Pa
             assert instance.next() is None
             later.create_container()
             put(later, "a", LINES[0])
-            (event,) = instance.events(limit=1)
+            (event,) = instance.events(limit=1, timeout=10)
             assert plugin.extract(event, "cloudflare.ok") == 1

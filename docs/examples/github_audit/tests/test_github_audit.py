@@ -101,7 +101,9 @@ def read(github: StandIn, state: Path, count: int) -> list[Any]:
         library.init(config) as plugin,
         plugin.open("") as instance,
     ):
-        found = [plugin.extract(e, "github.action") for e in instance.events(limit=count)]
+        found = [
+            plugin.extract(e, "github.action") for e in instance.events(limit=count, timeout=10)
+        ]
         instance.next()  # coming back for more tells the plugin that these are finished with
         return found
 

@@ -76,7 +76,7 @@ def test_the_sender_is_answered_when_falco_has_finished(port: int, secret: str) 
     ):
         sent = pool.submit(send, port, secret)
         kinds = []
-        for event in instance.events(limit=3):
+        for event in instance.events(limit=3, timeout=10):
             assert not sent.done()
             kinds.append(plugin.extract(event, "tailscale.type"))
         assert kinds == ["nodeCreated", "userRoleUpdated", "policyUpdate"]
