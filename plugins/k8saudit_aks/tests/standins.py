@@ -172,21 +172,23 @@ class Proxy:
         self._server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            request = (await reader.readuntil(b"\r\n\r\n")).decode()
-        except asyncio.IncompleteReadError:
-            writer.close()  # somebody tried whether we are there
-            return
-        method, target, _ = request.split(" ", 2)
-        if method != "CONNECT" or f"Basic {self._right}" not in request:
-            self.refused += 1
-            writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
-            writer.close()
-            return
-        self.connected.append(target)
-        there, out = await asyncio.open_connection(*self._leads_to(target))
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(_pump(reader, out), _pump(there, writer))
+        with contextlib.closing(writer):
+            try:
+                request = (await reader.readuntil(b"\r\n\r\n")).decode()
+            except asyncio.IncompleteReadError:
+                return  # somebody tried whether we are there
+            method, target, _ = request.split(" ", 2)
+            if method != "CONNECT" or f"Basic {self._right}" not in request:
+                self.refused += 1
+                writer.write(
+                    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+                )
+                return
+            self.connected.append(target)
+            there, out = await asyncio.open_connection(*self._leads_to(target))
+            with contextlib.closing(out):
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await asyncio.gather(_pump(reader, out), _pump(there, writer))
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

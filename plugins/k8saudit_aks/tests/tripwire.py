@@ -40,7 +40,7 @@ class Tripwire:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked: asyncio.Queue[str] = asyncio.Queue()
-        with contextlib.suppress(ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
             back, there = await asyncio.open_connection("127.0.0.1", self._to)
             try:
                 answers = asyncio.create_task(self._answers(back, writer, asked))
@@ -53,7 +53,6 @@ class Tripwire:
                 await asyncio.wait({answers})
             finally:
                 there.close()
-                writer.close()
 
     async def _answers(
         self, back: asyncio.StreamReader, writer: asyncio.StreamWriter, asked: asyncio.Queue[str]
