@@ -6,6 +6,7 @@ import json
 import queue
 import signal
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from .hosts import Plugin, Sysdig
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator
+
+    from azure.storage.blob import ContainerClient
 
     from .conftest import Samples
 
@@ -166,6 +169,18 @@ def test_the_log_says_how_far_the_connection_got(
         assert running.stop() == 0
 
 
+def until_positions_are_kept(container: ContainerClient, bodies: int) -> None:
+    """Waits until the checkpoints are behind so many bodies, over all partitions."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        blobs = container.list_blobs(include=["metadata"])
+        kept = {b.name: b.metadata for b in blobs if "/checkpoint/" in b.name}
+        if sum(int(place["sequencenumber"]) + 1 for place in kept.values()) >= bodies:
+            return
+        assert time.monotonic() < until, f"{kept} are not behind {bodies} bodies"
+        time.sleep(0.1)
+
+
 def test_a_second_run_goes_on_where_the_first_ended(
     sysdig: Sysdig,
     k8saudit_aks: Plugin,
@@ -183,10 +198,15 @@ def test_a_second_run_goes_on_where_the_first_ended(
     )
     first, rest = samples.bodies[:6], samples.bodies[6:]
     ids: list[str] = []
+    sent = 0
     for bodies, count in ((first, 6), (rest, len(samples.expected) - 6)):
         send(emulator, bodies)
+        sent += len(bodies)
         with streaming(sysdig, k8saudit_aks, given, ["ka.auditid"]) as running:
             ids += [event["ka.auditid"] for event in running.events(count)]
+            # What sysdig has printed is finished with when it comes back for more, and not before.
+            with azurite.service() as service:
+                until_positions_are_kept(service.get_container_client(container), sent)
             assert running.stop() == 0
     assert sorted(ids) == sorted(samples.expected)
 
