@@ -35,6 +35,7 @@ _CODECS: Final = frozenset(
 )
 _GROUPS: Final = frozenset({"entry_points", "iter_entry_points", "load_setuptools_entrypoints"})
 _DOTTED: Final = re.compile(r"\.*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_DOTTED_START: Final = re.compile(r"\.*[A-Za-z_]\w*\.(\w+\.)*\w*")
 
 _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], object]]] = {
     ast.Eq: operator.eq,
@@ -58,6 +59,8 @@ class Imports:
         walks: it lists the modules of its package.
         exported: strings in ``__all__``: a star import of a package imports those.
         strings: strings that may name a module; only of a module with ``computed``.
+        starts: what strings that may name a module begin with, as far as it is written:
+            ``f"a.b_{x}"`` is ``a.b_``; only of a module with ``computed``.
         codecs: names of text encodings.
         groups: names of groups of entry points.
     """
@@ -68,6 +71,7 @@ class Imports:
     walks: bool = False
     exported: list[str] = dataclasses.field(default_factory=list)
     strings: list[str] = dataclasses.field(default_factory=list)
+    starts: list[str] = dataclasses.field(default_factory=list)
     codecs: list[str] = dataclasses.field(default_factory=list)
     groups: list[str] = dataclasses.field(default_factory=list)
 
@@ -92,7 +96,7 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
     visitor.visit(tree)
     found = visitor.found
     if not found.computed:
-        found.strings = []
+        found.strings, found.starts = [], []
     store.put(key, json.dumps(dataclasses.asdict(found)).encode())
     return found
 
@@ -119,6 +123,21 @@ class _Visitor(ast.NodeVisitor):
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
             self.found.strings.append(node.value)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
+        self._start(node.values[0] if node.values else node)
+        self.generic_visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> None:
+        self._start(node.left, end="%" if isinstance(node.op, ast.Mod) else "")
+        self.generic_visit(node)
+
+    def _start(self, node: ast.AST, end: str = "") -> None:
+        """Note a string whose end is computed; what is written of it ends where ``end`` is."""
+        text = _text(node) or ""
+        start = text.partition(end)[0] if end else text
+        if _DOTTED_START.fullmatch(start):
+            self.found.starts.append(start)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):
@@ -147,6 +166,8 @@ class _Visitor(ast.NodeVisitor):
             self.found.groups += [*texts, *keywords.values()]
         if name in _CODECS:
             self.found.codecs += texts
+        if name == "format" and isinstance(function, ast.Attribute):
+            self._start(function.value, end="{")
         if "encoding" in keywords:
             self.found.codecs.append(keywords["encoding"])
         self.generic_visit(node)

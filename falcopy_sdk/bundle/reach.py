@@ -85,6 +85,11 @@ class Graph:
             bare_names = [text.lstrip(".") for text in imports.strings]
             found |= {text for text in bare_names if "." in text}
             found |= {f"{module.package}.{text}" for text in bare_names if module.package}
+            for text in imports.starts:
+                start = text.lstrip(".")
+                full = _absolute(len(text) - len(start), start, module.package)
+                children = self.finder.below(full.rpartition(".")[0])
+                found |= {child for child in children if child.startswith(full)}
         if imports.walks:
             found |= set(self.finder.below(module.name))
         found |= {codec for text in imports.codecs if (codec := codec_module(text))}

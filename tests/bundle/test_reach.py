@@ -88,6 +88,30 @@ def test_computed_names_are_looked_for_among_the_modules_strings(reach):
     assert reach(files) == {"main", "main.one", "main.two", "far", "far.away"}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        'f"main.backends._{kind}"',
+        'f".backends._{kind}", "main"',
+        '"main.backends._" + kind',
+        '"main.backends._%s" % kind',
+        '"main.backends._{}".format(kind)',
+    ],
+)
+def test_names_whose_end_is_computed_may_be_any_that_begin_so(reach, name):
+    """As anyio imports its backends, and so httpx what it cannot do without."""
+    files = {
+        "main/__init__.py": f"import_module({name})\n",
+        "main/backends/__init__.py": "",
+        "main/backends/_one.py": "import far\n",
+        "main/backends/_two.py": "import missing\n",
+        "main/backends/other.py": "",
+        "far.py": "",
+    }
+    backends = {"main.backends", "main.backends._one", "main.backends._two"}
+    assert reach(files) == {"main", "far"} | backends
+
+
 def test_a_package_that_lists_its_modules_has_them_all(reach):
     files = {"main/__init__.py": "iter_modules(__path__)\n", "main/sub/x.py": "", "main/y.py": ""}
     assert reach(files) == {"main", "main.sub", "main.sub.x", "main.y"}
