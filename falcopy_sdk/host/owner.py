@@ -21,6 +21,7 @@ __all__ = [
     "LogSink",
     "Owner",
     "async_handler",
+    "dump_handler",
     "log_fn",
     "log_to_logging",
     "owner_last_error",
@@ -64,7 +65,10 @@ class Owner:
     def __init__(self, name: str, log: LogSink) -> None:
         self.name = name
         self.log = log
+        #: Of events that the plugin sends by itself, and of those that it dumps when asked to. A
+        #: plugin may do both at the same time.
         self.async_sink: AsyncSink | None = None
+        self.dump_sink: AsyncSink | None = None
         #: C memory that a callback has returned.
         self.keepalive: Any = None
         self._failures: list[BaseException] = []
@@ -134,7 +138,15 @@ def _owner_last_error(pointer: Any) -> Any:
 
 def _async_event(pointer: Any, event: Any, error: Any) -> int:
     owner = owner_of(pointer)
-    sink = owner.async_sink if owner else None
+    return _deliver(owner, owner.async_sink if owner else None, event, error)
+
+
+def _dumped_event(pointer: Any, event: Any, error: Any) -> int:
+    owner = owner_of(pointer)
+    return _deliver(owner, owner.dump_sink if owner else None, event, error)
+
+
+def _deliver(owner: Owner | None, sink: AsyncSink | None, event: Any, error: Any) -> int:
     if owner is None or sink is None:
         refused: str | None = "async event sent with NULL handler"
     else:
@@ -165,10 +177,7 @@ log_fn: Any = ffi.callback(
 owner_last_error: Any = ffi.callback(
     "const char *(ss_plugin_owner_t *)", _owner_last_error, onerror=_never
 )
-#: ``ss_plugin_async_event_handler_t``
-async_handler: Any = ffi.callback(
-    "ss_plugin_rc(ss_plugin_owner_t *, const ss_plugin_event *, char *)",
-    _async_event,
-    error=Rc.FAILURE,
-    onerror=_never,
-)
+_HANDLER = "ss_plugin_rc(ss_plugin_owner_t *, const ss_plugin_event *, char *)"
+#: ``ss_plugin_async_event_handler_t`` of ``set_async_event_handler`` and of ``dump_state``.
+async_handler: Any = ffi.callback(_HANDLER, _async_event, error=Rc.FAILURE, onerror=_never)
+dump_handler: Any = ffi.callback(_HANDLER, _dumped_event, error=Rc.FAILURE, onerror=_never)

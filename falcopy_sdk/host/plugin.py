@@ -22,7 +22,7 @@ from falcopy_sdk.host.facts import Capability, Facts, text_of
 from falcopy_sdk.host.fields import FieldRequest, parse_request
 from falcopy_sdk.host.instance import Instance
 from falcopy_sdk.host.memory import GARBAGE32, scribble, transient
-from falcopy_sdk.host.owner import LogSink, Owner, async_handler, log_fn, owner_last_error
+from falcopy_sdk.host.owner import LogSink, Owner, dump_handler, log_fn, owner_last_error
 from falcopy_sdk.host.tables import TableHost, TableRegistry
 
 if TYPE_CHECKING:
@@ -368,11 +368,11 @@ class Plugin:
         queue = AsyncQueue(
             self.facts.async_events, self.facts.async_event_sources, source, self.facts.id
         )
-        before, self._owner.async_sink = self._owner.async_sink, queue.push
+        self._owner.dump_sink = queue.push
         try:
-            rc = self.entries["dump_state"](self.state, self._owner.pointer, async_handler)
+            rc = self.entries["dump_state"](self.state, self._owner.pointer, dump_handler)
         finally:
-            self._owner.async_sink = before
+            self._owner.dump_sink = None
         self.check("dump_state", rc)
         events: list[HostEvent] = []
         while (raw := queue.pop()) is not None:
