@@ -34,7 +34,7 @@ def test_threads_and_open_files_are_counted() -> None:
 
 
 def test_what_grows_for_a_while_and_then_no_more_is_none() -> None:
-    # Five rounds to get warm, then three blocks of 30: what a busy machine's noise looks like, once.
+    # Five rounds to get warm, then three blocks of 30: what noise looks like, once.
     kept: list[object] = []
 
     def work() -> None:
