@@ -48,7 +48,12 @@ class Checkpointer:
         last = loop.time()
         while True:
             await asyncio.sleep(min(interval, _POLL))
-            full = any(partition.unsaved >= every for partition in self._partitions.values())
+            # What went to another reader is not ours to save, and a store that fails is left in
+            # peace for an interval.
+            full = self._answers and any(
+                partition.due and partition.unsaved >= every
+                for partition in self._partitions.values()
+            )
             if full or loop.time() - last >= interval:
                 last = loop.time()
                 self._doubt()

@@ -14,13 +14,13 @@ from azure.eventhub.aio import EventHubConsumerClient
 from k8saudit_aks import tls
 from k8saudit_aks.http import proxy_url
 from k8saudit_aks.progress import BEGINNING, Position
-from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable, diagnose, no_token
+from k8saudit_aks.trouble import REQUEST_ERRORS, Unavailable, diagnose, no_token, untrusting
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.eventhub.aio import CheckpointStore
 
-    from k8saudit_aks.settings import HubSettings, Network
+    from k8saudit_aks.settings import HubSettings
 
 __all__ = ["HubClient", "StartingPositions"]
 
@@ -48,12 +48,16 @@ class HubClient:
     def consumer(
         self, checkpoint_store: CheckpointStore | None = None, **options: Any
     ) -> EventHubConsumerClient:
-        """A consumer client; connects at its first use, needs a running loop."""
+        """A consumer client; connects at its first use, needs a running loop.
+
+        Raises:
+            Unavailable: the file of authorities cannot be read now.
+        """
         hub = self._hub
         options |= {
             "checkpoint_store": checkpoint_store,
             "idle_timeout": _IDLE_TIMEOUT,
-            **_network(hub.network),
+            **_network(hub),
         }
         if hub.connection_string:
             return EventHubConsumerClient.from_connection_string(
@@ -139,11 +143,16 @@ def _latest(partition: dict[str, Any]) -> Position:
     return Position(number, str(partition["last_enqueued_offset"]))
 
 
-def _network(network: Network) -> dict[str, Any]:
+def _network(hub: HubSettings) -> dict[str, Any]:
+    network = hub.network
+    try:
+        context = tls.context(network.ca_file)
+    except OSError as error:  # it was read at the start: somebody is replacing it
+        raise Unavailable(untrusting(error, hub)) from error
     options: dict[str, Any] = {
         # Named always: with a custom endpoint the client's own default is the web socket.
         "transport_type": _TRANSPORTS[network.transport],
-        "ssl_context": tls.context(network.ca_file),
+        "ssl_context": context,
     }
     if network.custom_endpoint:
         options["custom_endpoint_address"] = network.custom_endpoint

@@ -27,11 +27,6 @@ class Intake(Generic[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
-    @property
-    def bytes(self) -> int:
-        """Bytes waiting."""
-        return self._bytes
-
     async def put(self, item: Item, size: int) -> None:
         """Append ``item`` of ``size`` bytes, waiting for room.
 

@@ -55,7 +55,6 @@ _COUNTERS = {
     "checkpoint_errors": Row("n_checkpoint_errors", True, "Checkpoints that could not be written"),
     "dead_letters": Row("n_dead_letters", True, "Bodies and records kept as dead letters"),
     "dead_letters_lost": Row("n_dead_letters_lost", True, "The same that no sink could take"),
-    "intake_bytes": Row("bytes_queued", False, "Bodies that wait inside the plugin for the host"),
 }
 _FAULTS = {
     Fault.UNRESOLVED: "The name of the namespace did not resolve",
@@ -77,6 +76,7 @@ _LIVE = (
     Row("up_checkpoint_store", False, "1: it works; 0: not; absent without one"),
     Row("n_partitions", False, "Partitions that this Falco reads now"),
     Row("n_queued", False, "Event Hubs events that wait inside the plugin for the host"),
+    Row("bytes_queued", False, "Their bytes"),
     Row("n_lag", False, "Event Hubs events that the host has not finished with, all partitions"),
     Row("seconds_lag", False, "Age of the oldest of them"),
     Row("n_lag_partition_<id>", False, "The same of one partition that this Falco reads"),
@@ -131,11 +131,13 @@ def collect(stats: Stats, stream: LiveStream | None) -> dict[str, Metric]:
 def _now(stream: LiveStream) -> dict[str, int | float]:
     ours = [partition for partition in stream.partitions if partition.owned]
     lags = {partition.id: partition.lag for partition in ours}
-    waiting = [partition.due_since for partition in ours if partition.due_since is not None]
+    # Also of partitions that are between two clients of ours.
+    waiting = [since for item in stream.partitions if (since := item.due_since) is not None]
     found: dict[str, int | float] = {
         "up_event_hub": int(stream.receiving),
         "n_partitions": len(ours),
         "n_queued": stream.queued,
+        "bytes_queued": stream.queued_bytes,
         "n_lag": sum(events for events, _ in lags.values()),
         "seconds_lag": max((seconds for _, seconds in lags.values()), default=0.0),
         "seconds_checkpoint_age": time.monotonic() - min(waiting) if waiting else 0.0,

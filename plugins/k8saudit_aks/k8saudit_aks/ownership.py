@@ -86,6 +86,8 @@ class Ownership(CheckpointStore):
         for item in listed:
             if item["owner_id"] not in self._claims.ids:
                 self._claims.held.pop(item["partition_id"], None)
+                if item["owner_id"] and (partition := self._partitions.get(item["partition_id"])):
+                    partition.fault = None  # whatever it was: another reads it now
         self._claims.ids &= {item["owner_id"] for item in listed}
         # The balancer compares the store's times with this machine's clock.
         for item in listed:

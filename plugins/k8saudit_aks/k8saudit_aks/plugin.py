@@ -11,6 +11,7 @@ from falcopy_sdk.exceptions import ConfigError, SourceFatal
 from k8saudit_aks import config
 from k8saudit_aks.deadletters import DeadLetters
 from k8saudit_aks.fields import AksAuditFields
+from k8saudit_aks.log import log
 from k8saudit_aks.metrics import collect
 from k8saudit_aks.ratelimit import RateLimit
 from k8saudit_aks.records import RecordReader
@@ -58,19 +59,26 @@ class K8sAuditAks(AksAuditFields):
 
     @source
     def events(self, params: str) -> Iterator[Batch] | AsyncIterator[Batch]:
-        """The event hub for ``""`` and ``default``; ``file:///path``: a file, once.
+        """The event hub of ``init_config``; for ``file:///path``: a file, once.
+
+        The Go plugin takes any parameters and reads none; so do we, but for those of ours.
 
         Raises:
-            SourceFatal: other parameters, an incomplete configuration, or no such file; then
-                the host cannot open the source. Later: a checkpoint container that does not
+            SourceFatal: an URL of another kind, an incomplete configuration, or no such file;
+                then the host cannot open the source. Later: a checkpoint container that does not
                 exist.
         """
         if params.startswith("file:"):
             return replay(path_of(params), self._reader())
-        if params not in ("", "default"):
+        if "://" in params:
             raise SourceFatal(
-                "open_params: expected default (or nothing) for the event hub of init_config, or "
+                "open_params: expected nothing for the event hub of init_config, or "
                 "file:///absolute/path to replay a file"
+            )
+        if params not in ("", "default"):
+            log.warning(
+                "open_params name no file:///absolute/path to replay and are not used: reading "
+                "the event hub of init_config"
             )
         try:
             return self._live(config.hub_settings(self._config))

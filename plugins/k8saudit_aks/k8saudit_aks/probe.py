@@ -7,6 +7,7 @@ does. Whether a quiet partition is quiet only Event Hubs itself can tell.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -46,13 +47,15 @@ class Probe:
         #: By partition, what must have come soon: sequence number, enqueued time, and when that
         #: was found.
         self._expected: dict[str, tuple[int, datetime, float]] = {}
+        #: When the last question found no answer; None after one that did.
+        self._unanswered: float | None = None
 
     async def look(self, ours: list[Partition]) -> None:
         """Ask for those that have been quiet for long.
 
         Raises:
-            Unavailable: Event Hubs does not answer, or has had events for a while that did not
-                come.
+            Unavailable: Event Hubs does not answer twice in a row, or once while all of ours are
+                quiet; or it has had events for a while that did not come.
         """
         now = time.monotonic()
         for partition in ours:
@@ -68,8 +71,18 @@ class Probe:
             for partition in ours
             if not partition.waiting and now - self._since(partition) > self._timing.idle
         )
-        if quiet:
-            await self._ask([partition_id for _, partition_id in quiet[:_AT_ONCE]])
+        if quiet and now - (self._unanswered or -math.inf) > self._timing.silent:
+            alone = len(quiet) == len(ours)
+            try:
+                await self._ask([partition_id for _, partition_id in quiet[:_AT_ONCE]])
+            except Unavailable:
+                # Links that bring events are not torn down for one question, which is refused
+                # where the namespace is busy with others.
+                if alone or self._unanswered is not None:
+                    raise
+                self._unanswered = time.monotonic()
+            else:
+                self._unanswered = None
 
     def _since(self, partition: Partition) -> float:
         return max(partition.arrived, self._asked.get(partition.id, 0.0))

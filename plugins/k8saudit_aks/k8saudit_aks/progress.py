@@ -14,6 +14,8 @@ from k8saudit_aks.log import StateLog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from k8saudit_aks.fault import Fault
+
 __all__ = ["BEGINNING", "HubEvent", "Partition", "Position"]
 
 
@@ -34,6 +36,11 @@ class HubEvent(NamedTuple):
     body: bytes | None
     position: Position
     enqueued: datetime | None
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body or b"")
 
 
 class _Handed:
@@ -77,6 +84,8 @@ class Partition:
         self.newest: int | None = None
         self.newest_at: datetime | None = None
         self.health = StateLog(f"partition {partition_id}: receiving again", settle)
+        #: What keeps us from reading it; None after a sign of life, or once it is another's.
+        self.fault: Fault | None = None
         self._handed: deque[_Handed] = deque()
         #: Sequence number before the first event taken.
         self._before: int | None = None
@@ -109,6 +118,7 @@ class Partition:
     def alive(self) -> None:
         """Note a sign of life of the receive link."""
         self.beat, self.has_beaten = time.monotonic(), True
+        self.fault = None
         self.health.up()
 
     @property
@@ -118,9 +128,11 @@ class Partition:
 
     @property
     def reached(self) -> Position | None:
-        """Where to go on: after the last event taken, what the store holds, or the beginning."""
-        known = [self.taken.position] if self.taken else []
-        known += [self.saved] if self.saved else []
+        """Where to go on: after the last event taken or delivered, or what the store holds; else
+        the beginning.
+        """
+        taken = self.taken.position if self.taken else None
+        known = [position for position in (taken, self.delivered, self.saved) if position]
         if not known and isinstance(self.begins, Position):
             return self.begins
         return max(known, default=None)

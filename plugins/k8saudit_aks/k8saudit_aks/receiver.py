@@ -27,7 +27,7 @@ from k8saudit_aks.store import WAITING
 from k8saudit_aks.trouble import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
     from azure.eventhub import EventData
     from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from k8saudit_aks.timing import Timing
 
 __all__ = ["Receiver"]
+
+#: Bodies that are handed on at once.
+_PART_BYTES = 1 << 20
 
 
 class Receiver:
@@ -187,6 +190,8 @@ class Receiver:
             await self._probe.look(ours)
             if ours and not mute:
                 receiving()
+                # Those of a partition that comes later are not yet known to be refused.
+                self._client_log.refused = 0
             if census.due(len(ours)):
                 if added := await census.added(len(ours)):
                     log.info("%s", trouble.grown(added, self._hub))
@@ -214,6 +219,7 @@ class Receiver:
             self._note(partition, trouble.moved(partition.id, self._hub))
         # Another reader may have it by now: its checkpoint is no longer ours to move.
         partition.owned = False
+        partition.due_since = None
 
     def _partition(self, context: PartitionContext) -> Partition:
         known = self._partitions.get(context.partition_id)
@@ -224,6 +230,7 @@ class Receiver:
 
     def _note(self, partition: Partition, found: Trouble) -> None:
         self._stats.faults[found.fault.value] += 1
+        partition.fault = None if found.fault is Fault.MOVED else found.fault
         partition.health.down(found.text)
 
     async def _on_batch(self, context: PartitionContext, events: list[EventData]) -> None:
@@ -237,10 +244,10 @@ class Receiver:
         async with partition.taking:
             fresh = partition.fresh(cut)
             self._stats.repeats += len(cut) - len(fresh)
-            if fresh:
-                # Cancelled while it waits, it has taken nothing: the events come again.
-                await self._take(partition, fresh)
-                partition.took(fresh)
+            for part in _parts(fresh):
+                # Cancelled while it waits, it has taken none of these: they come again.
+                await self._take(partition, part)
+                partition.took(part)
         partition.alive()
         if self._store is None:
             # The client's own memory: where it reopens a link after an error.
@@ -264,6 +271,20 @@ class Receiver:
         self._stats.faults[Fault.STORE.value] += 1
         self._store.doubtful = True
         self._store.health.down(f"{self._store.explain(error)}. {WAITING}")
+
+
+def _parts(events: list[HubEvent]) -> Iterator[list[HubEvent]]:
+    """``events`` in lists of at most ``_PART_BYTES``, or of one: a body may have 1 MB."""
+    part: list[HubEvent] = []
+    size = 0
+    for event in events:
+        if part and size + event.size > _PART_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(event)
+        size += event.size
+    if part:
+        yield part
 
 
 def _cut(event: EventData) -> HubEvent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -145,8 +146,8 @@ class HubSettings:
         if network.proxy:
             return network.proxy.host, network.proxy.port
         address = network.custom_endpoint.removeprefix("sb://") or self.namespace
-        host, _, port = address.partition(":")
-        return host, int(port) if port else _PORTS[network.transport]
+        parts = urlsplit(f"//{address}")
+        return parts.hostname or address, parts.port or _PORTS[network.transport]
 
     @property
     def address_key(self) -> str:

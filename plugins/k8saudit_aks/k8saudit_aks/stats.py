@@ -37,7 +37,6 @@ class Stats:
     #: Letters kept, by each sink; and what no sink could take.
     dead_letters: int = 0
     dead_letters_lost: int = 0
-    intake_bytes: int = 0
     #: Troubles with Event Hubs and the checkpoint store, retries included, by kind.
     faults: dict[str, int] = field(default_factory=_faults)
     #: By the counter of a :class:`~k8saudit_aks.rejects.Reason`; each key is there from the start.

@@ -19,7 +19,7 @@ from k8saudit_aks.ownership import Claims
 from k8saudit_aks.receiver import Receiver
 from k8saudit_aks.rejects import HubPlace
 from k8saudit_aks.store import Group, open_store
-from k8saudit_aks.trouble import Unavailable
+from k8saudit_aks.trouble import Unavailable, untrusting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
@@ -70,14 +70,18 @@ class LiveStream:
         self._partitions: dict[str, Partition] = {}
         self._positions: StartingPositions = {}
         self._checkpointer: Checkpointer | None = None
-        #: Whether every partition that is ours shows signs of life.
-        self.receiving = False
+        self._receiving = False
         self._health = StateLog(
             f"Event Hubs {hub.namespace}: receiving from {hub.hub} again", timing.settle
         )
         self._said: set[str] = set()
         self._store: Store | None = None
-        self._queued = 0
+        self._queued = self._queued_bytes = 0
+
+    @property
+    def receiving(self) -> bool:
+        """Whether every partition that is ours shows signs of life."""
+        return self._receiving and not any(partition.fault for partition in self.partitions)
 
     @property
     def partitions(self) -> list[Partition]:
@@ -88,6 +92,11 @@ class LiveStream:
     def queued(self) -> int:
         """Event Hubs events that wait for the host."""
         return self._queued
+
+    @property
+    def queued_bytes(self) -> int:
+        """Their bytes."""
+        return self._queued_bytes
 
     @property
     def store_works(self) -> bool | None:
@@ -104,13 +113,13 @@ class LiveStream:
         try:
             while True:
                 arrival = await self._next_arrival(keeper)
-                self._queued -= len(arrival[1])
                 for events, partition, last in self._assemble(*arrival):
                     if self._rate_limit and events:
                         await self._rate_limit.take(len(events))
                     if self._checkpointer:
                         await self._checkpointer.keep_up(partition)
                     yield Batch(events, delivered=partition.handed(last.position, len(events)))
+                self._count(arrival[1], -1)
         finally:
             keeper.cancel()
             # The task ends after its last checkpoints; its failure has been raised above.
@@ -125,7 +134,6 @@ class LiveStream:
             return getting.result()
         finally:
             getting.cancel()
-            self._stats.intake_bytes = self._intake.bytes
 
     def _assemble(
         self, partition: Partition, arrived: list[HubEvent]
@@ -138,16 +146,19 @@ class LiveStream:
                 partition.id, event.position.offset, event.position.sequence_number, event.enqueued
             )
             events.extend(self._reader.read(event.body, place))
-            size += len(event.body or b"")
+            size += event.size
             if len(events) >= self._batch_events or size >= _BATCH_BYTES or event is arrived[-1]:
                 yield events, partition, event
                 events, size = [], 0
 
     async def _take(self, partition: Partition, events: list[HubEvent]) -> None:
-        size = sum(len(event.body or b"") for event in events)
-        await self._intake.put((partition, events), size)
-        self._queued += len(events)
-        self._stats.intake_bytes = self._intake.bytes
+        await self._intake.put((partition, events), sum(event.size for event in events))
+        self._count(events, 1)
+
+    def _count(self, events: list[HubEvent], sign: int) -> None:
+        """Keep the gauges: events wait from their arrival until they are handed over."""
+        self._queued += sign * len(events)
+        self._queued_bytes += sign * sum(event.size for event in events)
 
     async def _keep_receiving(self) -> None:
         """Run clients one after the other; ends only by being cancelled or by SourceFatal."""
@@ -178,14 +189,10 @@ class LiveStream:
                 await self._run_clients(client, store, client_log)
 
     def _check_authorities(self) -> None:
-        path = self._hub.network.ca_file
         try:
-            tls.context(path)
+            tls.context(self._hub.network.ca_file)
         except OSError as error:
-            raise SourceFatal(
-                f"ca_file {path or tls.authorities()} cannot be used ({error.strerror or error}); "
-                "it must be a readable PEM file with certificates"
-            ) from None
+            raise SourceFatal(untrusting(error, self._hub).text) from None
 
     async def _open_credential(
         self, stack: contextlib.AsyncExitStack
@@ -231,7 +238,7 @@ class LiveStream:
         def receiving() -> None:
             nonlocal pause
             pause = self._timing.first_pause
-            self.receiving = True
+            self._receiving = True
             self._health.up()
 
         async def flush() -> None:
@@ -260,7 +267,7 @@ class LiveStream:
                 self._stats.faults[trouble.fault.value] += 1
                 self._stats.reconnects += 1
             finally:
-                self.receiving = False
+                self._receiving = False
             cancellation.heed()
             # Readers that lost the service at one moment should not come back at one.
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret

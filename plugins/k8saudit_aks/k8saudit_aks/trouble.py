@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from typing import TYPE_CHECKING
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.eventhub.exceptions import AuthenticationError, EventHubError
 
+from k8saudit_aks import tls
 from k8saudit_aks.fault import Fault, Trouble
 from k8saudit_aks.log import redact
 
@@ -26,6 +28,7 @@ __all__ = [
     "refusal",
     "silence",
     "standstill",
+    "untrusting",
 ]
 
 #: Seconds to wait for a plain TCP connection when looking for the cause of an error.
@@ -69,7 +72,7 @@ def explain(error: BaseException, hub: HubSettings) -> Trouble:
         )
     if "server-busy" in str(error):
         return Trouble(Fault.THROTTLED, f"{where} is throttling; add throughput units")
-    if "not-found" in first or "404" in first:
+    if "not-found" in first or re.search(r"\b404\b", first):
         return Trouble(Fault.NO_HUB, f"{where} has no event hub {hub.hub}; check event_hub_name")
     if "CERTIFICATE_VERIFY_FAILED" in first:
         return Trouble(
@@ -104,6 +107,16 @@ def no_token(error: BaseException, hub: HubSettings) -> Trouble:
             ("check network, DNS and firewall towards Microsoft Entra ID"),
         )
     return Trouble(fault, f"no token for {hub.credential}: {first}; {advice}")
+
+
+def untrusting(error: OSError, hub: HubSettings) -> Trouble:
+    """The file of certificate authorities cannot be read."""
+    path = hub.network.ca_file
+    return Trouble(
+        Fault.UNTRUSTED,
+        f"ca_file {path or tls.authorities()} cannot be used ({error.strerror or error}); "
+        "it must be a readable PEM file with certificates",
+    )
 
 
 def explain_link(error: BaseException, hub: HubSettings) -> Trouble:

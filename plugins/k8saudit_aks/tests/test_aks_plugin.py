@@ -152,10 +152,17 @@ def test_a_replayed_file_gives_its_events_once_and_ends(
     assert found == {key: value["ka.verb"] for key, value in samples.expected.items()}
 
 
+def test_parameters_that_the_go_plugin_would_not_read_open_the_event_hub(library: Library) -> None:
+    lines = Lines()
+    with library.init(log=lines) as plugin, pytest.raises(PluginFailedError, match="is missing"):
+        plugin.open("aks-prod")
+    assert [line for line in lines if "are not used: reading the event hub" in line]
+
+
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ("http://localhost:9765/k8s-audit", "expected default .* or file:///absolute/path"),
+        ("http://localhost:9765/k8s-audit", "expected nothing .* or file:///absolute/path"),
         ("file:///no/such/file.jsonl", "cannot read /no/such/file.jsonl: No such file"),
         ("file://elsewhere/x", "names no file of this machine"),
         ("", "event_hub_namespace_connection_string is missing; expected Endpoint=sb://"),

@@ -106,6 +106,8 @@ def test_a_store_that_may_have_lost_a_position_gets_it_again() -> None:
     for partition in (quiet, busy):
         partition.save_again()
     assert (quiet.due, busy.due) == (at(3), at(4))
+    # Before it is written, the store may be away again: reading goes on where it had got to.
+    assert (quiet.reached, busy.reached) == (at(3), at(4))
 
 
 @pytest.mark.parametrize(
@@ -133,11 +135,11 @@ def test_a_full_intake_makes_producers_wait_and_lets_one_large_item_in() -> None
         waiting = asyncio.create_task(intake.put("next", 1))
         await asyncio.sleep(0)
         assert not waiting.done()
-        assert (len(intake), intake.bytes) == (1, 500)
+        assert len(intake) == 1
         assert await intake.get() == "larger than all"
         await waiting
         assert await intake.get() == "next"
-        assert (len(intake), intake.bytes) == (0, 0)
+        assert len(intake) == 0
 
     asyncio.run(run())
 

@@ -131,6 +131,8 @@ def test_the_store_follows_from_what_is_given(keys: dict[str, Any], store: Any) 
         ({"http_proxy": "http://proxy:3128"}, "websocket", ("proxy", 3128)),
         ({"custom_endpoint": "sb://gate:7000"}, "amqp", ("gate", 7000)),
         ({"custom_endpoint": "gate"}, "amqp", ("gate", 5671)),
+        ({"custom_endpoint": "sb://[::1]:7000"}, "amqp", ("::1", 7000)),
+        ({"custom_endpoint": "[fd00::1]"}, "amqp", ("fd00::1", 5671)),
         ({"custom_endpoint": "gate", "transport": "websocket"}, "websocket", ("gate", 443)),
     ],
 )

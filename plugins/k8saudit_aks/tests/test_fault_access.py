@@ -82,7 +82,7 @@ def test_a_host_that_is_slow_for_many_lifetimes_of_a_token_gets_everything_after
             sent = [f"{number}" for number in range(1200)]
             emulator.append("audit", *(body(audit_id, 60_000) for audit_id in sent))
             async with live(emulator, maxEventSize=1_000_000, rate_limit=gate) as host:
-                await eventually(lambda: host.stats.intake_bytes > 1_000_000)
+                await eventually(lambda: host.stream.queued_bytes > 1_000_000)
                 await asyncio.sleep(3 * LIFETIME)
                 assert host.ids == []
                 assert host.stats.reconnects == 0
@@ -177,11 +177,37 @@ def test_a_busy_hub_is_named_and_waited_for(live: Live, logged: Logged, eventual
             emulator.faults.detach(conditions.SERVER_BUSY, kind="consumer")
             emulator.append("audit", body("b"))
             await eventually(lambda: host.stats.faults["throttled"] >= 2, 30)
+            assert not host.stream.receiving
+            assert host.stats.reconnects == 0
             emulator.faults.withdraw(busy)
             await host.until(lambda host: host.ids == ["a", "b"], 30)
+            assert host.stream.receiving
 
     asyncio.run(run())
     assert 1 <= len(logged("is throttling; add throughput units")) <= 2
+
+
+def test_a_link_that_was_refused_once_is_not_held_against_those_that_follow(
+    live: Live, eventually: Any
+) -> None:
+    async def run() -> None:
+        async with Emulator({"audit": 1}) as emulator, live(emulator) as host:
+            await eventually(lambda: host.stream.receiving)
+            # The client opens it again by itself.
+            once = emulator.faults.refuse_links(
+                conditions.RESOURCE_LIMIT_EXCEEDED, kind="consumer", times=1
+            )
+            emulator.faults.detach(kind="consumer")
+            await eventually(lambda: once.times == 0)
+            emulator.append("audit", body("a"))
+            await host.until(lambda host: host.ids == ["a"])
+            # It gives this one up, and opens another in its next round.
+            emulator.faults.detach(conditions.LINK_STOLEN, kind="consumer")
+            emulator.append("audit", body("b"))
+            await host.until(lambda host: host.ids == ["a", "b"])
+            assert host.stats.reconnects == 0
+
+    asyncio.run(run())
 
 
 def test_a_missing_group_is_noticed_within_seconds(

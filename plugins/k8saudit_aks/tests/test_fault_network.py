@@ -8,13 +8,15 @@ import socket
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import certifi
 import pytest
 from k8saudit_aks import client
 
 from falcopy_sdk import Secret
-from falcopy_sdk.testing.eventhubs import Emulator
+from falcopy_sdk.testing.eventhubs import Emulator, conditions
 
 from .faultproxy import FaultProxy
 
@@ -187,6 +189,71 @@ def test_a_link_that_brings_nothing_is_replaced_also_before_its_first_event(
 
     run(scenario())
     assert logged("looks well and brings nothing")
+
+
+def test_one_question_without_an_answer_tears_down_no_link_that_brings_events(
+    live: Live, eventually: Any, quick: Any
+) -> None:
+    """A namespace answers 50 questions a second, and other readers ask as well."""
+
+    async def scenario() -> None:
+        timing = replace(quick, census=3600.0)  # which would ask as well
+        async with Emulator({"audit": 2}) as emulator, live(emulator, timing=timing) as host:
+            await eventually(lambda: host.stream.receiving)
+            once = emulator.faults.refuse_links(
+                conditions.SERVER_BUSY, kind="management", manner="detach", times=1
+            )
+            sent = 0
+
+            async def feed(condition: Callable[[], bool]) -> None:
+                """Keep partition 0 busy and partition 1 quiet."""
+                nonlocal sent
+                async with asyncio.timeout(40):
+                    while not condition():
+                        emulator.append("audit", body(f"{sent}"), partition="0")
+                        sent += 1
+                        await asyncio.sleep(0.2)
+
+            await feed(lambda: once.times == 0)
+            partition = next(item for item in host.stream.partitions if item.id == "1")
+            assert partition.newest is None
+            # Time enough to close a client, and to ask again.
+            later = time.monotonic() + timing.silent + 2.0
+            await feed(lambda: time.monotonic() > later)
+            assert host.stats.reconnects == 0
+            emulator.faults.refuse_links(
+                conditions.SERVER_BUSY, kind="management", manner="detach"
+            )
+            # Twice in a row is trouble.
+            await feed(lambda: host.stats.reconnects > 0)
+
+    run(scenario())
+
+
+def test_authorities_that_are_missing_for_a_moment_are_waited_for(
+    live: Live, tmp_path: Path, logged: Logged, eventually: Any
+) -> None:
+    authorities = tmp_path / "authorities.pem"
+    kept = Path(certifi.where()).read_bytes()
+    authorities.write_bytes(kept)
+
+    async def scenario() -> None:
+        async with (
+            Emulator({"audit": 1}) as emulator,
+            live(emulator, ca_file=str(authorities)) as host,
+        ):
+            emulator.append("audit", body("a"))
+            await host.until(lambda host: host.ids == ["a"])
+            authorities.unlink()
+            held = emulator.faults.hold_events()
+            emulator.append("audit", body("b"))
+            await eventually(lambda: host.stats.faults["untrusted"] >= 2, 40)
+            emulator.faults.withdraw(held)
+            authorities.write_bytes(kept)
+            await host.until(lambda host: host.ids == ["a", "b"], 30)
+
+    run(scenario())
+    assert len(logged(f"ca_file {authorities} cannot be used (No such file")) == 1
 
 
 def test_a_replica_without_a_partition_notices_an_outage_and_its_end(

@@ -241,6 +241,8 @@ def test_a_host_that_does_not_take_events_stops_the_intake(live: Live, eventuall
                 await asyncio.sleep(7.0)
                 assert 0 < len(host.ids) < 20
                 assert host.stats.reconnects == 0
+                # The intake, what is being cut, and a body that did not fit both.
+                assert 6 << 20 < host.stream.queued_bytes < 10 << 20
 
     asyncio.run(run())
 
