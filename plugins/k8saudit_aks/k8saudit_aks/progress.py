@@ -128,9 +128,7 @@ class Partition:
 
     @property
     def reached(self) -> Position | None:
-        """Where to go on: after the last event taken or delivered, or what the store holds; else
-        the beginning.
-        """
+        """Where to go on: after what was taken, delivered or stored last, or at the beginning."""
         taken = self.taken.position if self.taken else None
         known = [position for position in (taken, self.delivered, self.saved) if position]
         if not known and isinstance(self.begins, Position):

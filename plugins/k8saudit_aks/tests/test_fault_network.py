@@ -221,9 +221,7 @@ def test_one_question_without_an_answer_tears_down_no_link_that_brings_events(
             later = time.monotonic() + timing.silent + 2.0
             await feed(lambda: time.monotonic() > later)
             assert host.stats.reconnects == 0
-            emulator.faults.refuse_links(
-                conditions.SERVER_BUSY, kind="management", manner="detach"
-            )
+            emulator.faults.refuse_links(conditions.SERVER_BUSY, kind="management", manner="detach")
             # Twice in a row is trouble.
             await feed(lambda: host.stats.reconnects > 0)
 
