@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,13 +16,16 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from github_audit import GitHubAudit
-
-from falcopy_sdk.host import Library
+from falcopy_sdk.host import HostEvent, Instance, Library, Plugin
 from falcopy_sdk.testing import standard_tests
+
+from github_audit import GitHubAudit
 
 SAMPLES = Path(__file__).parents[1] / "samples" / "events.jsonl"
 TOKEN = "ghp_for-tests"
+SECOND = 1_000
+#: Of the first sample: 2026-02-03T04:05:06Z.
+START = 1770091506 * SECOND
 
 TestStandard = standard_tests(
     GitHubAudit,
@@ -27,49 +33,96 @@ TestStandard = standard_tests(
     sample_events=SAMPLES,
 )
 
+Found = dict[str, Any]
+
 
 class StandIn(ThreadingHTTPServer):
-    """``GET /orgs/acme/audit-log``: search by time, pages of two with Link headers."""
+    """``GET /orgs/acme/audit-log`` of docs.github.com/rest/orgs/orgs.
+
+    The search knows whole seconds; a page has ``per_page`` events, at most ``page`` here, and names
+    the next one by a cursor in the Link header; each answer tells what is left of the rate limit.
+    """
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.log = [json.loads(line) for line in SAMPLES.read_text().splitlines()]
-        self.refusals: list[tuple[int, dict[str, str]]] = []
+        self.log: list[Found] = [json.loads(line) for line in SAMPLES.read_text().splitlines()]
+        self.page = 2
+        self.remaining = 1750
+        self.reset = 0
+        self.refusals: list[tuple[int, dict[str, str], str]] = []
+        #: Pages given, and searches that came to their last page.
+        self.pages = self.searches = 0
+        self.moved = threading.Condition()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
+
+    def search(self, phrase: str, include: str, order: str) -> list[Found]:
+        since = re.fullmatch(r"created:>=(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)", phrase)
+        assert since, phrase
+        start = int(datetime.fromisoformat(since[1]).timestamp()) * SECOND
+        kinds = {"web": (False,), "git": (True,), "all": (False, True)}[include]
+        found = [
+            event
+            for event in self.log
+            if event["@timestamp"] >= start and event["action"].startswith("git.") in kinds
+        ]
+        return sorted(found, key=_place, reverse=order == "desc")
+
+
+def _place(event: Found) -> tuple[int, str]:
+    return event["@timestamp"], event.get("_document_id", "")
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: StandIn
 
     def do_GET(self) -> None:
-        url = urlsplit(self.path)
+        url, server = urlsplit(self.path), self.server
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if self.headers["Authorization"] != f"Bearer {TOKEN}" or url.path != "/orgs/acme/audit-log":
+        # The links of the pages name the organisation by its number.
+        known = url.path in ("/orgs/acme/audit-log", "/organizations/1/audit-log")
+        if self.headers["Authorization"] != f"Bearer {TOKEN}" or not known:
             return self._answer(404, {}, {"message": "Not Found"})
-        if self.server.refusals:
-            status, headers = self.server.refusals.pop(0)
-            return self._answer(status, headers, {"message": "no"})
-        since = re.fullmatch("created:>=(.*)", query["phrase"])
-        assert since
-        assert query["order"] == "asc"
-        start = datetime.fromisoformat(since[1]).timestamp() * 1000
-        found = [event for event in self.server.log if event["@timestamp"] >= start]
-        after = int(query.get("after", 0))
-        headers = {}
-        if after + 2 < len(found):
-            more = urlencode(query | {"after": after + 2})
-            headers["Link"] = f'<{self.server.url}{url.path}?{more}>; rel="next"'
-        return self._answer(200, headers, found[after : after + 2])
+        if server.refusals:
+            status, headers, message = server.refusals.pop(0)
+            return self._answer(status, headers, {"message": message})
+        if not server.remaining:
+            server.remaining = 1750  # of the next hour, which has begun
+            spent = {"X-RateLimit-Remaining": "0"}
+            return self._answer(403, spent, {"message": "API rate limit exceeded for user ID 1."})
+        server.remaining -= 1
+        order = query.get("order", "desc")
+        found = server.search(query["phrase"], query.get("include", "web"), order)
+        if after := query.get("after"):
+            place = tuple(json.loads(base64.b64decode(after)))
+            found = [event for event in found if (_place(event) > place) == (order == "asc")]
+        size = min(int(query.get("per_page", 30)), server.page)
+        page, headers = found[:size], {}
+        if len(found) > size:
+            cursor = base64.b64encode(json.dumps(_place(page[-1])).encode()).decode()
+            more = urlencode(query | {"after": cursor, "before": ""})
+            headers["Link"] = f'<{server.url}/organizations/1/audit-log?{more}>; rel="next"'
+        else:
+            server.searches += 1
+        with server.moved:
+            server.pages += 1
+            server.moved.notify_all()
+        return self._answer(200, headers, page)
 
     def _answer(self, status: int, headers: dict[str, str], body: object) -> None:
         content = json.dumps(body).encode()
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+        limit = {
+            "X-RateLimit-Limit": "1750",
+            "X-RateLimit-Remaining": str(self.server.remaining),
+            "X-RateLimit-Reset": str(self.server.reset),
+            "Content-Length": str(len(content)),
+        }
+        for name, value in (limit | headers).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
@@ -88,7 +141,16 @@ def github() -> Iterator[StandIn]:
         thread.join()
 
 
-def read(github: StandIn, state: Path, count: int) -> list[Any]:
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A place before all samples."""
+    path = tmp_path / "state"
+    path.write_text(json.dumps([[START - 60 * SECOND, ""]]))
+    return path
+
+
+@contextmanager
+def polling(github: StandIn, state: Path | str) -> Iterator[tuple[Plugin, Instance]]:
     config = {
         "organization": "acme",
         "token": TOKEN,
@@ -101,40 +163,132 @@ def read(github: StandIn, state: Path, count: int) -> list[Any]:
         library.init(config) as plugin,
         plugin.open("") as instance,
     ):
-        found = [
-            plugin.extract(e, "github.action") for e in instance.events(limit=count, timeout=10)
-        ]
-        instance.next()  # coming back for more tells the plugin that these are finished with
-        return found
+        yield plugin, instance
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    """A place before all samples."""
-    path = tmp_path / "state"
-    path.write_text("[1770091500000, []]")
-    return path
+def actions(plugin: Plugin, events: Iterator[HostEvent]) -> list[Any]:
+    return [plugin.extract(event, "github.action") for event in events]
+
+
+def until_searched(github: StandIn, instance: Instance, times: int = 3) -> Iterator[HostEvent]:
+    """Events until so many more searches have come to their ends."""
+    enough = github.searches + times
+    return instance.events(stop=lambda: github.searches >= enough)
+
+
+def entry(name: str, when: int) -> Found:
+    return {"@timestamp": when, "_document_id": name, "action": name, "org": "acme"}
 
 
 def test_all_pages_are_read_and_nothing_twice(github: StandIn, state: Path) -> None:
-    actions = ["repo.destroy", "org.add_member", "git.clone", "repo.access"]
-    assert read(github, state, 4) == actions
-    # The search gives the last second again: only what is new comes through.
-    last = github.log[-1]
-    github.log.append({**last, "_document_id": "a5", "action": "repo.rename"})
-    assert read(github, state, 1) == ["repo.rename"]
+    with polling(github, state) as (plugin, instance):
+        found = actions(plugin, until_searched(github, instance))
+        assert found == ["repo.destroy", "org.add_member", "git.clone", "repo.access"]
+
+
+def test_events_of_one_second_are_told_once_each(github: StandIn, state: Path) -> None:
+    github.log = [entry("a", START + 100), entry("b", START + 900)]
+    with polling(github, state) as (plugin, instance):
+        assert actions(plugin, until_searched(github, instance)) == ["a", "b"]
+        github.log += [entry("c", START + 500), entry("d", START + 900)]
+        assert actions(plugin, until_searched(github, instance)) == ["c", "d"]
+
+
+def test_an_event_that_appears_after_later_ones_is_not_missed(github: StandIn, state: Path) -> None:
+    github.log = [entry("a", START), entry("z", START + 40 * SECOND)]
+    with polling(github, state) as (plugin, instance):
+        assert actions(plugin, until_searched(github, instance)) == ["a", "z"]
+        github.log.append(entry("late", START + 5 * SECOND))
+        assert actions(plugin, until_searched(github, instance)) == ["late"]
+    when, _ = max(json.loads(state.read_text()))
+    assert when == START + 40 * SECOND
+
+
+def test_what_is_long_past_is_forgotten(github: StandIn, state: Path) -> None:
+    github.log = [entry(f"e{n}", START + n * 50 * SECOND) for n in range(20)]
+    with polling(github, state) as (plugin, instance):
+        assert len(actions(plugin, until_searched(github, instance))) == 20
+    assert [name for _, name in json.loads(state.read_text())] == ["e18", "e19"]
+
+
+def test_a_restart_repeats_only_what_falco_had_not_finished_with(
+    github: StandIn, state: Path
+) -> None:
+    github.log = [entry(f"e{n:02}", START + n * 10) for n in range(30)]
+    told = [event["action"] for event in github.log]
+    with polling(github, state) as (plugin, instance):
+        assert actions(plugin, instance.events(limit=7, timeout=10)) == told[:7]
+    finished = {name for _, name in json.loads(state.read_text())} - {""}
+    assert finished <= set(told[:7])
+
+    with polling(github, state) as (plugin, instance):
+        again = actions(plugin, until_searched(github, instance))
+    assert again == [name for name in told if name not in finished]
+    with polling(github, state) as (plugin, instance):
+        assert actions(plugin, until_searched(github, instance)) == []
+
+
+def test_the_first_start_keeps_its_place_before_there_is_an_event(
+    github: StandIn, tmp_path: Path
+) -> None:
+    with polling(github, tmp_path / "new") as (plugin, instance):
+        assert actions(plugin, until_searched(github, instance, times=1)) == []
+    ((kept, _),) = json.loads((tmp_path / "new").read_text())
+    assert abs(time.time() * SECOND - kept) < 3600 * SECOND
+    github.log.append(entry("while Falco was away", kept + 1))
+    with polling(github, tmp_path / "new") as (plugin, instance):
+        assert actions(plugin, until_searched(github, instance)) == ["while Falco was away"]
+
+
+def test_a_slow_falco_stops_the_polls_and_loses_nothing(github: StandIn, state: Path) -> None:
+    github.page = 100
+    github.log = [entry(f"e{n:04}", START + n) for n in range(5000)]
+    with polling(github, state) as (plugin, instance):
+        with github.moved:
+            # Falco takes nothing: what is on its way to it, 8 batches of 128, fills up.
+            assert github.moved.wait_for(lambda: github.pages > 10, timeout=30)
+        found = []
+        for event in instance.events(limit=5000, timeout=10):
+            found.append(plugin.extract(event, "github.action"))
+            # On their way: nine batches of 128 at most, and the page that does not fit in.
+            assert github.pages * 100 <= len(found) + 10 * 128 + 2 * 100
+    assert found == [event["action"] for event in github.log]
 
 
 @pytest.mark.parametrize(
     ("status", "headers"),
-    [
-        (429, {"Retry-After": "0"}),
-        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "0"}),
-        (502, {}),
-    ],
+    [(429, {"Retry-After": "0"}), (403, {"Retry-After": "0"}), (502, {})],
 )
 def test_it_waits_when_github_says_so_and_goes_on(
     github: StandIn, state: Path, status: int, headers: dict[str, str]
 ) -> None:
-    github.refusals = [(status, headers)]
-    assert read(github, state, 2) == ["repo.destroy", "org.add_member"]
+    github.refusals = [(status, headers, "no")]
+    with polling(github, state) as (plugin, instance):
+        found = actions(plugin, instance.events(limit=4, timeout=10))
+        assert found == ["repo.destroy", "org.add_member", "git.clone", "repo.access"]
+
+
+def test_a_rate_limit_that_is_used_up_between_pages_costs_no_event(
+    github: StandIn, state: Path
+) -> None:
+    github.remaining = 1
+    with polling(github, state) as (plugin, instance):
+        found = actions(plugin, until_searched(github, instance))
+        assert sorted(set(found)) == ["git.clone", "org.add_member", "repo.access", "repo.destroy"]
+        assert {m.name: m.value for m in plugin.metrics()}["rate_limited"] == 1
+
+
+@pytest.mark.parametrize(("status", "message"), [(429, "Too many"), (403, "a rate limit")])
+def test_a_limit_without_a_time_is_waited_for_a_minute(
+    github: StandIn, state: Path, status: int, message: str
+) -> None:
+    github.refusals = [(status, {}, message)]
+    lines: list[str] = []
+    config = {"organization": "acme", "token": TOKEN, "url": github.url, "state_file": str(state)}
+    with (
+        Library.from_class(GitHubAudit) as library,
+        library.init(config, log=lambda _, line, __: lines.append(line)) as plugin,
+        plugin.open("") as instance,
+    ):
+        assert not list(instance.events(stop=lambda: any("trying again" in line for line in lines)))
+    assert any("trying again in 60 s: GitHub's rate limit is used up" in line for line in lines)
