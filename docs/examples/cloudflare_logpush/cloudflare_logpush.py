@@ -4,21 +4,21 @@ https://developers.cloudflare.com/logs/logpush/logpush-job/enable-destinations/a
 https://developers.cloudflare.com/logs/logpush/logpush-job/datasets/account/audit_logs/
 """
 
-from __future__ import annotations
-
 import gzip
 import json
+import logging
 import os
+import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob import BlobProperties, ContainerClient
-
 from falcopy_sdk import (
     Batch,
     Event,
@@ -32,8 +32,9 @@ from falcopy_sdk import (
     source,
 )
 
-#: Logpush tries for hours to deliver a file, so one may come after files of a later time.
-LATE = timedelta(days=1)
+#: Seconds that a first start goes back, and that the names of read files are kept.
+LATE = 86400.0
+logger = logging.getLogger(__name__)
 
 
 @plugin(
@@ -51,18 +52,17 @@ class CloudflareLogpush:
         connection_string: Annotated[Secret, "Of the storage account; list and read suffice"]
         container: Annotated[str, "The container that Logpush writes to"]
         prefix: Annotated[str, "Of the files, as in Logpush's destination, such as audit/"] = ""
-        state_file: Annotated[str, "Keeps which files are read; empty: those of the last day"] = ""
+        state_file: Annotated[str, "Keeps what is read; empty: each start goes a day back"] = ""
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        #: Files of the last day that Falco has finished with: name to time, in seconds.
+        #: Files that Falco has finished with: name to when it was written, in seconds.
         self._done: dict[str, float] = {}
-        self._files = 0
+        self._files = self._unreadable = 0
 
     @source
     def events(self, params: str) -> Iterator[Batch | None]:
         done = dict(self._done or self._kept())
-        given: set[str] = set()
         settings = self._config
         # falcopy tries again by itself; a client that sleeps would hold up the end of Falco.
         with ContainerClient.from_connection_string(
@@ -70,30 +70,34 @@ class CloudflareLogpush:
         ) as container:
             while True:
                 try:
-                    new = [
-                        blob for blob in self._recent(container) if blob.name not in {*done, *given}
-                    ]
-                    for blob in new:
-                        packed = container.download_blob(blob.name).readall()
-                        lines = gzip.decompress(packed).splitlines()
-                        given.add(blob.name)
-                        self._files += 1
-                        written = blob.last_modified.timestamp()
-                        yield Batch(
-                            [Event(line, ts=_when(line)) for line in lines if line],
-                            delivered=partial(self._keep, blob.name, written),
-                        )
+                    for blob in self._new(container, done):
+                        written = done[blob.name] = blob.last_modified.timestamp()
+                        events = [_event(line) for line in self._lines(container, blob.name)]
+                        yield Batch(events, delivered=partial(self._keep, blob.name, written))
                 except ResourceNotFoundError as error:
                     raise SourceRetry(f"container {settings.container}: {error.reason}") from None
                 except AzureError as error:
                     raise SourceRetry(f"storage account: {type(error).__name__}") from None
+                done = _recent(done)
                 yield None  # nothing more now: falcopy rests for a moment
 
-    def _recent(self, container: ContainerClient) -> list[BlobProperties]:
-        oldest = datetime.now(UTC) - LATE
+    def _new(self, container: ContainerClient, done: dict[str, float]) -> list[BlobProperties]:
+        # By the time of writing, not of the entries: files come late, and Falco may have been off.
+        oldest = max(done.values(), default=time.time()) - LATE
         found = container.list_blobs(name_starts_with=self._config.prefix)
-        recent = [blob for blob in found if blob.last_modified > oldest]
-        return sorted(recent, key=lambda blob: blob.name)
+        new = [(b.last_modified.timestamp(), b.name, b) for b in found if b.name not in done]
+        return [blob for written, _, blob in sorted(new) if written > oldest]
+
+    def _lines(self, container: ContainerClient, name: str) -> list[bytes]:
+        self._files += 1
+        try:
+            packed = container.download_blob(name).readall()
+            return [line for line in gzip.decompress(packed).splitlines() if line]
+        except (gzip.BadGzipFile, EOFError, zlib.error, ResourceExistsError) as error:
+            # Logpush's own ownership challenge; a file that is damaged, or archived (409).
+            self._unreadable += 1
+            logger.warning("file %s is passed over: %s", name, error)
+            return []
 
     def _kept(self) -> dict[str, float]:
         try:
@@ -104,9 +108,7 @@ class CloudflareLogpush:
             raise SourceFatal(f"state_file {self._config.state_file}: {error}") from error
 
     def _keep(self, name: str, written: float) -> None:
-        self._done[name] = written
-        oldest = (datetime.now(UTC) - LATE).timestamp()
-        self._done = {name: when for name, when in self._done.items() if when > oldest}
+        self._done = _recent({**self._done, name: written})
         if self._config.state_file:
             beside = Path(self._config.state_file + ".new")
             beside.write_text(json.dumps(self._done))
@@ -114,7 +116,7 @@ class CloudflareLogpush:
 
     @metrics
     def counters(self) -> dict[str, int]:
-        return {"files": self._files}
+        return {"files": self._files, "unreadable": self._unreadable}
 
     action = extract.path("cloudflare.action", "ActionType", desc="What was done")
     ok = extract.path("cloudflare.ok", "ActionResult", type=bool, desc="Whether it was done")
@@ -132,9 +134,17 @@ class CloudflareLogpush:
         return (event.json.get("Metadata") or {}).get("zone_name")
 
 
-def _when(line: bytes) -> datetime | None:
-    """The entry's own time; None, the host's clock, where it has none that can be read."""
+def _recent(done: dict[str, float]) -> dict[str, float]:
+    oldest = max(done.values(), default=0.0) - LATE
+    return {name: written for name, written in done.items() if written > oldest}
+
+
+def _event(line: bytes) -> Event:
+    """With the entry's own time; with that of reading, where it has none that Falco can take."""
     try:
-        return datetime.fromisoformat(json.loads(line)["When"])
-    except (ValueError, KeyError, TypeError):
-        return None
+        when = json.loads(line)["When"]
+        if isinstance(when, int):  # nanoseconds, Logpush's default, or seconds
+            return Event(line, ts=when if when > 10**12 else when * 10**9)
+        return Event(line, ts=datetime.fromisoformat(when))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Event(line)
