@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 #: Texts in quotes, or runs of what can be in a name, a field with its argument, a bare value.
 _TOKEN = re.compile(r'"[^"]*"|\'[^\']*\'|[\w.\-/:*]+(?:\[[^\]]*\])?')
-_FIELD = re.compile(r"(?:ka|aks|jevt|json|evt|proc|container|k8s)\.[\w.]+(?:\[[^\]]*\])?")
+_FIELD = re.compile(
+    r"(?:ka|aks|jevt|json|evt|proc|container|k8s|cloudflare|github|tailscale)"
+    r"\.[\w.]+(?:\[[^\]]*\])?"
+)
 
 
 @dataclass
