@@ -100,7 +100,8 @@ class ThreadDriver:
         """End the author's code; called by the closing thread.
 
         Code that soon yields ends there, with nothing half done; other code is interrupted at its
-        next line of Python. Callbacks are left to finish: half a checkpoint is worse than none.
+        next line of Python. Callbacks are left to finish, and so is what a generator does when it
+        is closed at a yield: half a checkpoint is worse than none.
         """
         if not self._ended.wait(_GRACE):
             self._feed.interrupt(SourceClosed)
@@ -108,15 +109,14 @@ class ThreadDriver:
     def _run_interruptibly(self) -> None:
         try:
             try:
-                if self._feed.allow_interrupt():
-                    self._run_until_end()
+                self._run_until_end()
             finally:
                 self._feed.forbid_interrupt()
         except SourceClosed:
             self._feed.forbid_interrupt()  # it may have come in front of the one above
 
     def _run_until_end(self) -> None:
-        while not self._feed.closing:
+        while self._feed.allow_interrupt():
             try:
                 items = self._start()
                 try:
@@ -125,6 +125,8 @@ class ThreadDriver:
                         if self._feed.closing:
                             break
                 finally:
+                    # It ends in order: what it does about that takes the time that it takes.
+                    self._feed.forbid_interrupt()
                     close_object(items)  # an iterator that is no generator may have none
                 return
             except SourceClosed:

@@ -87,6 +87,33 @@ def test_closing_does_not_interrupt_a_callback_nor_lose_the_next_one(start: Any)
     assert SlowCallback.done == [0, 1]
 
 
+@plugin(name="tidy", **ABOUT)
+class Tidy:
+    """Takes longer to end than it is given to come to a yield."""
+
+    tidied: ClassVar[list[bool]] = []
+
+    @source
+    def events(self) -> Iterator[bytes | None]:
+        try:
+            yield b"first"
+            while True:
+                time.sleep(0.01)
+                yield None
+        finally:
+            for _ in range(50):
+                time.sleep(0.01)
+            self.tidied.append(True)
+
+
+def test_a_source_that_is_closed_at_a_yield_ends_undisturbed(start: Any, log: Any) -> None:
+    Tidy.tidied.clear()
+    with start(Tidy).open() as instance:
+        assert [event.data for event in instance.events(limit=1)] == [b"first"]
+    assert Tidy.tidied == [True]
+    assert log.texts("WARNING") == []
+
+
 class _Reader:
     made: ClassVar[int] = 0
     closed: ClassVar[int] = 0

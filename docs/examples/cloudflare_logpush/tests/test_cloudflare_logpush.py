@@ -26,7 +26,7 @@ NOWHERE = (
     "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=a2V5;BlobEndpoint=http://127.0.0.1:9/a;"
 )
 
-# On a busy machine the end of Falco interrupts a request, or the closing of the client after it.
+# On a busy machine the end of Falco interrupts a request.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 TestStandard = standard_tests(
