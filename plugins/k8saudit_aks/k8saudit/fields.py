@@ -18,6 +18,7 @@ from . import rules
 from .adapters import has_host_path, has_name, listed, single, subjects, uri_param, walked
 from .containers import container_field, container_fields
 from .ingest import guarded
+from .repair import SPELLED, repaired
 from .summary import request_summary
 
 __all__ = ["KubernetesAuditFields"]
@@ -42,7 +43,11 @@ class KubernetesAuditFields:
         Raises:
             orjson.JSONDecodeError: ``data`` is not JSON.
         """
-        return guarded(orjson.loads(data))
+        try:
+            return guarded(orjson.loads(data))
+        except orjson.JSONDecodeError:
+            # What this package's sources give is strict; a Go plugin's capture need not be.
+            return guarded(repaired(data, SPELLED))
 
     @event_to_string
     def audit_event_text(self, event: Event) -> str:

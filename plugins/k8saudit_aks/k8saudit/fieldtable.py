@@ -53,10 +53,21 @@ skipped |
 plugin adds to it as well (its source's own fields, see above) |
 | JSON text of objects, arrays and odd numbers | as spelled in the event | escapes and numbers \
 may be normalised (`1e3` is `1000.0`), a repeated key keeps its last value |
-| events that are not strict JSON (`NaN`, control characters or half a surrogate pair in a string, \
-bytes that are not UTF-8) | mostly read | not read; no API server writes them |
+| half a surrogate pair as an escape (`\\ud800`), numbers beyond a double (`1e999`) | as spelled \
+| as spelled, made strict JSON in the event itself: `"\\\\ud800"`, `"1e999"` |
+| bytes that are not UTF-8, in the event or behind `%` in `ka.uri.param` | as they are, or U+FFFD \
+| U+FFFD in their place |
+| `NaN`, control characters in strings, unknown escapes | read by some of the plugins | not read: \
+API servers write none of these |
+| objects and arrays nested deeper than 300 levels | not read | read to about 1000 levels |
+| offsets of values in the event, for hosts that ask | those of fields that are plain paths | none |
 | an array payload with one bad element | dropped whole | that element is dropped |
 | any input that makes the Go plugin panic | Falco ends | no value |
+
+Clients have a say in what an event holds: the API server puts the body of a patch into it as it was
+sent. Half a pair, a number or a byte as above does not keep an event from being read. Size and
+depth do, here as in the Go plugins: an event larger than `maxEventSize` or nested too deeply is
+passed over and counted.
 """
 
 

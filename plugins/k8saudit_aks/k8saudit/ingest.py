@@ -17,6 +17,7 @@ import orjson
 
 from falcopy_sdk import Event
 
+from .repair import SPELLED, repaired
 from .rfc3339 import nanoseconds
 from .values import to_json
 
@@ -73,25 +74,34 @@ def records(
     max_event_size: int = DEFAULT_MAX_EVENT_SIZE,
     on_rejected: OnRejected = _log_rejected,
     extra: Extra | None = None,
+    on_repaired: Callable[[], None] | None = None,
 ) -> Iterator[Event]:
     """The events of one audit payload, in order.
 
     An event's data is its JSON in compact form, its time the ``stageTimestamp``: when the API
     server finished the stage. What is no event is reported and passed over; it does not take
-    the rest of its payload with it.
+    the rest of its payload with it. Text that a client can make an API server write is read
+    (:func:`~.repair.repaired`) even if it is not strict JSON; the event's data always is.
 
     Args:
         payload: JSON text (bytes or str), or what a JSON decoder made of it.
         max_event_size: The most bytes an event's data may have, ``extra`` not counted.
         on_rejected: Told what was dropped; logs it by default.
         extra: Goes to the end of each event, in place of a member of that name.
+        on_repaired: Told when the payload is read, but is not strict JSON.
     """
     if isinstance(payload, bytes | bytearray | memoryview | str):
+        text = payload
         try:
-            payload = orjson.loads(payload)
-        except orjson.JSONDecodeError as error:
-            on_rejected(Rejected.NOT_JSON, str(error))
-            return
+            payload = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            try:
+                payload = repaired(text, SPELLED)
+            except orjson.JSONDecodeError as error:
+                on_rejected(Rejected.NOT_JSON, str(error))
+                return
+            if on_repaired is not None:
+                on_repaired()
     single = type(payload) is dict and payload.get("kind") == "Event"
     for candidate in (payload,) if single else _candidates(payload, on_rejected):
         event = _event(candidate, max_event_size, on_rejected, extra)

@@ -46,6 +46,12 @@ _COUNTERS = {
     "body_bytes": Row("bytes_bodies", True, "Their bytes"),
     "bad_bodies": Row("n_bad_bodies", True, "Bodies passed over whole"),
     "bad_records": Row("n_bad_records", True, "Records passed over"),
+    "bodies_repaired": Row(
+        "n_bodies_repaired", True, "Bodies that were read though they are not strict JSON"
+    ),
+    "records_repaired": Row(
+        "n_records_repaired", True, "Records whose log was read though it is not strict JSON"
+    ),
     "records_skipped": Row("n_records_skipped", True, "Records of categories that are not read"),
     "repeats": Row("n_repeats", True, "Event Hubs events received again and left out"),
     "reconnects": Row(

@@ -8,10 +8,11 @@ is the text of one line of a control plane component, for the audit categories o
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from k8saudit import ingest
+from k8saudit.repair import REPLACED, repaired
 from k8saudit.values import to_json
 
 from k8saudit_aks.azure import Knowledge
@@ -32,6 +33,7 @@ __all__ = ["AUDIT_CATEGORIES", "RecordReader"]
 AUDIT_CATEGORIES = ("kube-audit", "kube-audit-admin")
 #: Categories are counted one by one up to here; a control plane has about ten.
 _COUNTED_CATEGORIES = 32
+_UNREADABLE: Final = object()
 
 
 class RecordReader:
@@ -63,9 +65,10 @@ class RecordReader:
             return
         try:
             decoded = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            self._bad_body(Reason.BODY_NOT_JSON, place, str(error), body)
-            return
+        except orjson.JSONDecodeError:
+            decoded = self._repaired(body, place)
+            if decoded is _UNREADABLE:
+                return
         records = _records(decoded)
         if records is None:
             detail = "neither a list nor an object with records"
@@ -77,21 +80,37 @@ class RecordReader:
         """The audit events of one line of a file: a body, or audit events as they are."""
         self._stats.bodies += 1
         self._stats.body_bytes += len(line)
+        payload: object
         try:
-            decoded = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            self._bad_body(Reason.BODY_NOT_JSON, place, str(error), line)
-            return
+            payload = decoded = orjson.loads(line)
+        except orjson.JSONDecodeError:
+            decoded = self._repaired(line, place)
+            if decoded is _UNREADABLE:
+                return
+            payload = line  # audit events are repaired by rules of their own
         sample = decoded[0] if isinstance(decoded, list) and decoded else decoded
         records = None if _member(sample, "kind") is not None else _records(decoded)
         if records is None:
-            yield from self._from_audit(decoded, place, lambda: line)
+            yield from self._from_audit(payload, place, lambda: line)
         else:
             yield from self._from_records(records, place, line)
 
     def too_long(self, place: Place, detail: str) -> None:
         """Note a line that was not even read."""
         self._bad_body(Reason.BODY_TOO_LONG, place, detail, b"")
+
+    def _repaired(self, body: bytes, place: Place) -> object:
+        """What is in a body that is not strict JSON; it is bad if it is not JSON at all.
+
+        A body that is cut off is bad as a whole: nothing in it shows where a record would end.
+        """
+        try:
+            decoded = repaired(body, REPLACED)
+        except orjson.JSONDecodeError as error:
+            self._bad_body(Reason.BODY_NOT_JSON, place, str(error), body)
+            return _UNREADABLE
+        self._stats.bodies_repaired += 1
+        return decoded
 
     def _from_records(self, records: list[Any], place: Place, body: bytes) -> Iterator[Event]:
         knowledge = Knowledge(place)
@@ -111,7 +130,9 @@ class RecordReader:
         def rejected(reason: ingest.Rejected, detail: str) -> None:
             self._rejects.pass_over(REASONS[reason], place, detail, data)
 
-        for event in ingest.records(payload, self._max_event_size, rejected, extra):
+        for event in ingest.records(
+            payload, self._max_event_size, rejected, extra, self._record_repaired
+        ):
             self._stats.events += 1
             self._stats.event_bytes += len(event.data)
             yield event
@@ -127,6 +148,9 @@ class RecordReader:
             self._rejects.pass_over(Reason.RECORD_NO_LOG, place, "missing or not a string", data)
             return None
         return text
+
+    def _record_repaired(self) -> None:
+        self._stats.records_repaired += 1
 
     def _skipped(self, category: str) -> None:
         self._stats.records_skipped += 1

@@ -29,6 +29,8 @@ class Stats:
     body_bytes: int = 0
     bad_bodies: int = 0
     bad_records: int = 0
+    bodies_repaired: int = 0
+    records_repaired: int = 0
     records_skipped: int = 0
     repeats: int = 0
     reconnects: int = 0

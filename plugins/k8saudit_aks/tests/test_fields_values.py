@@ -102,7 +102,7 @@ def test_a_whole_list_has_one_entry_an_element(
         b'{"AuditID":"x","verb":"get"}',
         b"not json",
         b"",
-        b'{"auditID":"x","verb":"\xff"}',
+        b'{"auditID":"x","verb":"\t"}',
     ],
 )
 def test_without_an_audit_id_no_field_has_a_value(ask: Ask, payload: bytes) -> None:
