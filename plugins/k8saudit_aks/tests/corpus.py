@@ -136,6 +136,21 @@ def _pod_spec(rnd: random.Random) -> dict[str, Json]:
     return spec
 
 
+def _azure(rnd: random.Random) -> dict[str, Json]:
+    """What the Azure source adds, or a part of it, as a replayed body has."""
+    choices: dict[str, tuple[Json, ...]] = {
+        "resourceId": ("/SUBSCRIPTIONS/3F25/RESOURCEGROUPS/SHOP-PROD", ""),
+        "subscriptionId": ("3f25",),
+        "resourceGroup": ("shop-prod",),
+        "clusterName": ("shop-westeurope",),
+        "category": ("kube-audit", "kube-audit-admin", None),
+        "partition": ("0", "31", 7),
+        "offset": ("8589935592", 8589935592),
+        "sequenceNumber": (0, 4711, 2**64 - 1, -1, "42", "x", 1.5, True),
+    }
+    return {key: rnd.choice(values) for key, values in choices.items() if rnd.random() < 0.8}
+
+
 def _event(
     rnd: random.Random, number: int, verb: str, ref: dict[str, Json] | None
 ) -> dict[str, Json]:
@@ -160,6 +175,8 @@ def _event(
             "authorization.k8s.io/reason": rnd.choice(("", 'RBAC: allowed by "x"')),
         },
     }
+    if rnd.random() < 0.8:
+        event["azure"] = _azure(rnd)
     if ref is not None:
         event["objectRef"] = ref
     if rnd.random() < 0.1:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 __all__ = ["expected"]
 
@@ -76,6 +77,18 @@ SUBJECTS = {
 }
 
 
+AZURE = {
+    "aks.resource_id": "resourceId",
+    "aks.cluster_name": "clusterName",
+    "aks.resource_group": "resourceGroup",
+    "aks.subscription_id": "subscriptionId",
+    "aks.category": "category",
+    "aks.partition": "partition",
+    "aks.offset": "offset",
+    "aks.sequence_number": "sequenceNumber",
+}
+
+
 class NoValueError(Exception):
     """Absent, empty or an error: all the same to a host."""
 
@@ -83,6 +96,8 @@ class NoValueError(Exception):
 def expected(event: Any, name: str, argument: str | int | None = None) -> Any:
     """The value of a field as a host sees it, None for no value."""
     value = _expected(event, name, argument)
+    if isinstance(value, int):
+        return value
     # A host's strings end at the first NUL.
     if isinstance(value, str):
         return value.partition("\0")[0]
@@ -137,6 +152,8 @@ def _present(value: Any, path: str, index: int | None) -> list[Any]:
 
 
 def _value(event: Any, name: str, argument: Any) -> Any:
+    if name in AZURE:
+        return _azure(event, name)
     if name in ANNOTATIONS:
         return render(get(event, "annotations", ANNOTATIONS[name]))
     if name in PATHS:
@@ -162,6 +179,39 @@ def _value(event: Any, name: str, argument: Any) -> Any:
     if match := re.fullmatch(r"ka\.req\.pod\.(\w+ontainers)\.(.+)", name):
         return _container(event, match[1], match[2], argument)
     return _other(event, name, argument)
+
+
+def _azure(event: Any, name: str) -> str | int:
+    """Unlike the fields of Kubernetes these take null for nothing; one is a number."""
+    value = get(event, "azure", AZURE[name])
+    if value is None:
+        raise NoValueError
+    if name != "aks.sequence_number":
+        return render(value)
+    if isinstance(value, bool) or not re.fullmatch("[0-9]+", render(value)):
+        raise NoValueError
+    return int(value)
+
+
+def _parameter(uri: str, name: str) -> str:
+    """The first value of a parameter; for URIs whose authority is plain."""
+    rest, _, fragment = uri.partition("#")
+    path, _, query = rest.partition("?")
+    opaque = re.match("[A-Za-z][A-Za-z0-9+.-]*:(?!/)", path)
+    relative = path.split("/")[0]
+    authority = re.match("//([^/]*)", path)
+    bad = (
+        re.search("[\x00-\x1f\x7f]", rest),
+        re.search("%(?![0-9a-fA-F]{2})", f"{'' if opaque else path} {query} {fragment}"),
+        ";" in query,
+        ":" in relative and not opaque,
+        authority and not re.fullmatch("[a-z.]+(:[0-9]*)?", authority[1]),
+    )
+    pairs = [] if any(bad) else parse_qsl(query, keep_blank_values=True)
+    values = [value for key, value in pairs if key == name]
+    if not values:
+        raise NoValueError
+    return values[0]
 
 
 def _array(value: Any) -> list[Any]:
@@ -267,6 +317,8 @@ def _other(event: Any, name: str, argument: Any) -> Any:
         prefix = argument[:-1] if argument.endswith("*") else None
         hit = any(t == argument or (prefix is not None and t.startswith(prefix)) for t in texts)
         return "true" if hit else "false"
+    if name == "ka.uri.param":
+        return _parameter(render(get(event, "requestURI")), argument)
     if name == "ka.req.binding.subject.has_name":
         return "true"
     if name == "ka.target.pod.name":

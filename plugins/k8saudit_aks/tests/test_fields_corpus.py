@@ -10,27 +10,31 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from k8saudit_aks.plugin import K8sAuditAks
 
+from falcopy_sdk import plugin_spec
 from falcopy_sdk.host import Library
 
 from . import corpus
-from .audit_plugin import AuditLines
 from .oracle import expected
-from .test_fields_declared import FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from falcopy_sdk.host import Plugin
 
+#: All there are: those of Kubernetes and, after them, those of Azure.
+FIELDS = plugin_spec(K8sAuditAks).fields
 EVENTS = corpus.events(2400)
-#: ka.uri.param has its own tests, against Go's answers.
 KEYS = {
-    "ka.uri.param": (),
+    "ka.uri.param": ("command", "container", "watch", "continue", "tty", "nowhere"),
     "ka.req.binding.subject.has_name": ("a",),
-    "ka.req.volume.hostpath": ("/etc", "/var/*"),
+    "ka.req.volume.hostpath": ("/etc", "/var/*", "/nowhere", "0"),
 }
-INDEXES = (None, 1)
+BEYOND = 2**63 - 1
+INDEXES = (None, 0, 1, BEYOND)
+#: What no event has: a parameter, and parameters beside a pair that voids them all.
+NOWHERE = {"ka.uri.param[nowhere]", "ka.uri.param[continue]"}
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +49,13 @@ def loaded(said: list[str]) -> Iterator[Plugin]:
         said.append(message)
 
     gc.collect()  # what other tests left open complains when it is found, and in this log
-    with Library.from_class(AuditLines) as library, library.init(log=log) as plugin:
+    with Library.from_class(K8sAuditAks) as library, library.init(log=log) as plugin:
         yield plugin
 
 
-def questions() -> list[tuple[str, str, Any, bool]]:
-    """What is asked, field, argument, list or not."""
-    asked: list[tuple[str, str, Any, bool]] = []
+def questions() -> list[tuple[str, str, Any, Any]]:
+    """What is asked, field, argument, the type of a value."""
+    asked: list[tuple[str, str, Any, Any]] = []
     for field in FIELDS:
         arguments: tuple[Any, ...] = (None,)
         if field.argument.is_key:
@@ -60,7 +64,8 @@ def questions() -> list[tuple[str, str, Any, bool]]:
             arguments = INDEXES
         for argument in arguments:
             text = field.name if argument is None else f"{field.name}[{argument}]"
-            asked.append((text, field.name, argument, field.is_list))
+            type_ = list if field.is_list else {"string": str, "uint64": int}[field.type.value]
+            asked.append((text, field.name, argument, type_))
     return asked
 
 
@@ -69,14 +74,19 @@ QUESTIONS = questions()
 
 def test_every_field_of_every_event_is_as_the_rules_say(loaded: Plugin, said: list[str]) -> None:
     with_value: Counter[str] = Counter()
+    walked = set()
     for decoded in EVENTS:
         event = loaded.event(orjson.dumps(decoded))
         for text, name, argument, _ in QUESTIONS:
             value = loaded.extract(event, text)
             if value != expected(decoded, name, argument):
                 pytest.fail(f"{text} is {value!r} in {orjson.dumps(decoded).decode()}")
+            walked.add(name)
             with_value[text] += value is not None
-    assert [text for text, *_ in QUESTIONS if not 0 < with_value[text] < len(EVENTS)] == []
+    assert walked == {field.name for field in FIELDS}
+    within = {text for text, _, argument, _ in QUESTIONS if argument != BEYOND}
+    assert {text for text in within if not with_value[text]} == NOWHERE
+    assert [text for text in with_value if with_value[text] == len(EVENTS)] == []
     assert said == []
 
 
@@ -123,15 +133,14 @@ def test_no_json_makes_a_field_fail_or_change_its_type(
     loaded: Plugin, said: list[str], event: Any
 ) -> None:
     seen = loaded.event(orjson.dumps(event))
-    for text, _, _, is_list in [*QUESTIONS, ("ka.uri.param[a]", "", "a", False)]:
+    for text, _, _, type_ in [*QUESTIONS, ("ka.uri.param[a]", "", "a", str)]:
         value = loaded.extract(seen, text)
         if value is None:
             continue
         assert isinstance(event, dict)
         assert "auditID" in event
-        if is_list:
+        assert type(value) is type_
+        if type_ is list:
             assert value
             assert all(type(entry) is str for entry in value)
-        else:
-            assert type(value) is str
     assert said == []
