@@ -12,11 +12,12 @@ from falcopy_sdk.testing.battery.context import Context, StopCheck
 from falcopy_sdk.testing.battery.extras import asynchronous, extras
 from falcopy_sdk.testing.battery.facts import code_of_refusal, facts
 from falcopy_sdk.testing.battery.fields import fields, hostile
-from falcopy_sdk.testing.battery.life import life, reload, threads
+from falcopy_sdk.testing.battery.life import life, reload
 from falcopy_sdk.testing.battery.result import CheckResult, Finding
 from falcopy_sdk.testing.battery.secrets import CANARY, secrets
 from falcopy_sdk.testing.battery.source import back_pressure, source
 from falcopy_sdk.testing.battery.source_errors import source_errors
+from falcopy_sdk.testing.battery.threads import threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +46,7 @@ _ALL = (
     Check("facts", "facts are well-formed and fit the registry", facts),
     Check("configuration", "the documented configuration works, others are refused", configuration),
     Check("life", "states come and go and leave nothing behind", life),
-    Check("threads", "states can be made on several threads at once", threads),
+    Check("threads", "states and sources work on several threads at once", threads),
     Check("reload", "a live state stands a trial state beside it", reload),
     Check("source", "the source gives well-formed events in time", source),
     Check("back-pressure", "a slow host does not make memory grow", back_pressure),

@@ -1,10 +1,9 @@
-"""States: made and destroyed over and over, beside each other, and from several threads."""
+"""States: made and destroyed over and over, and beside each other."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,7 @@ if TYPE_CHECKING:
     from falcopy_sdk.host import Plugin
     from falcopy_sdk.testing.battery.context import Context
 
-__all__ = ["life", "reload", "threads"]
-
-_THREADS = 6
-_ROUNDS = 8
+__all__ = ["life", "reload"]
 
 
 def life(ctx: Context) -> None:
@@ -83,48 +79,6 @@ def _openable(ctx: Context) -> bool:
             return True
     except StopCheck:
         return False
-
-
-def threads(ctx: Context) -> None:
-    """Init and destroy work from several threads at once."""
-    with ctx.state():
-        pass  # alone it works, so what fails below fails because of the others
-    together = threading.Barrier(_THREADS)
-    failures: list[FalcopyError] = []
-    same: list[str] = []
-    live: set[int] = set()
-    lock = threading.Lock()
-
-    def work() -> None:
-        for _ in range(_ROUNDS):
-            with contextlib.suppress(threading.BrokenBarrierError):
-                together.wait(timeout=ctx.subject.patience)
-            try:
-                plugin = ctx.init()
-            except FalcopyError as error:
-                failures.append(error)
-                continue
-            address = int(ffi.cast("uintptr_t", plugin.state))
-            with lock:
-                if address in live:
-                    same.append(f"{address:#x}")
-                    plugin._state = ffi.NULL
-                live.add(address)
-            if plugin._state != ffi.NULL:
-                with lock:
-                    live.discard(address)
-            plugin.close()
-
-    ctx.at(f"init and destroy on {_THREADS} threads at once")
-    workers = [threading.Thread(target=work, name=f"falcopy-init-{i}") for i in range(_THREADS)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for error in failures:
-        ctx.add_error("FPY304", error, f"on {_THREADS} threads at once")
-    if same:
-        ctx.find("FPY303", f"init returned the live state {same[0]} on another thread")
 
 
 def reload(ctx: Context) -> None:
