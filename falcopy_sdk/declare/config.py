@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.declare.spec import PluginSpec
 
-__all__ = ["load_config"]
+__all__ = ["load_config", "violations"]
 
 #: What hosts pass when falco.yaml has no init_config, null, or an empty map.
 _NOTHING: Final = ("", "null", "{}")
@@ -67,9 +67,10 @@ def load_config(spec: PluginSpec, text: str) -> Any | None:
     shape = spec.config.shape
     found: list[Problem] = []
     document = shape.restore(_parse(text), (), found)
-    found += _violations(document, spec.config.schema)
-    if found:
-        raise ConfigError(list(dict.fromkeys(_sentence(*problem) for problem in found)))
+    problems = [_sentence(*problem) for problem in found]
+    problems += violations(document, spec.config.schema)
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
     try:
         return shape.build(document, ())
     except RefusedError as error:
@@ -95,15 +96,15 @@ def _parse(text: str) -> Any:
         ) from None
 
 
-def _violations(document: Any, schema: Mapping[str, Any]) -> Iterator[Problem]:
+def violations(document: Any, schema: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with a document: sentences that show no value."""
     from jsonschema import Draft7Validator  # 0.1 s to import, and needed once a start
 
     errors = sorted(
         Draft7Validator(dict(schema)).iter_errors(document),
         key=lambda error: [str(part) for part in error.absolute_path],
     )
-    for error in errors:
-        yield from _describe(error)
+    return [_sentence(*problem) for error in errors for problem in _describe(error)]
 
 
 def _describe(error: ValidationError) -> Iterator[Problem]:

@@ -9,6 +9,9 @@ import pathlib
 import typing
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
 
+import orjson
+
+from falcopy_sdk.declare.config import violations
 from falcopy_sdk.declare.constraints import Length, Pattern, Range
 from falcopy_sdk.declare.records import REQUIRED, Entry, Record
 from falcopy_sdk.declare.secret import Secret
@@ -25,7 +28,7 @@ from falcopy_sdk.declare.shapes import (
     WholeNumber,
 )
 from falcopy_sdk.declare.spec import ConfigSpec
-from falcopy_sdk.declare.tags import schema_options
+from falcopy_sdk.declare.tags import SchemaOptions, schema_options
 from falcopy_sdk.declare.types import display, split_none, unwrap
 from falcopy_sdk.exceptions import DeclarationError
 
@@ -51,10 +54,31 @@ def config_spec(cls: type[Any], where: str, local: Mapping[str, Any]) -> ConfigS
         local: Names of the plugin class, which annotations may use.
 
     Raises:
-        DeclarationError: It is no dataclass, or one of its fields has no kind of JSON value.
+        DeclarationError: It is no dataclass, one of its fields has no kind of JSON value, or it
+            refuses one of its own examples.
     """
     shape = _record(cls, where, local, ())
-    return ConfigSpec(cls=cls, schema=shape.schema(), shape=shape)
+    schema = shape.schema()
+    options = schema_options(cls)
+    if options is not None and options.examples:
+        schema["examples"] = [_example(given, schema, where) for given in options.examples]
+    return ConfigSpec(cls=cls, schema=schema, shape=shape)
+
+
+def _example(given: Any, schema: Mapping[str, Any], where: str) -> Any:
+    """Return an example as JSON."""
+    try:
+        document = orjson.loads(orjson.dumps(given))
+    except TypeError as error:
+        raise DeclarationError(
+            where, f"has an example that is not JSON: {error}", "write it as falco.yaml has it"
+        ) from None
+    problems = violations(document, schema)
+    if problems:
+        raise DeclarationError(
+            where, f"has an example that it refuses: {'; '.join(problems)}", "correct the example"
+        )
+    return document
 
 
 def exported_schema(config: ConfigSpec) -> dict[str, Any]:
@@ -114,8 +138,8 @@ def _record(
             raise DeclarationError(at, "is an InitVar", "make it an ordinary field")
         if field.init and field._field_type is dataclasses._FIELD:  # type: ignore[attr-defined]
             entries[field.name] = _entry(field, hints[field.name], at, local, (*outer, cls))
-    options = schema_options(cls) or {}
-    return Record(cls, entries, options.get("additional_properties", False), _first_line(cls))
+    options = schema_options(cls) or SchemaOptions()
+    return Record(cls, entries, options.additional_properties, _first_line(cls))
 
 
 def _entry(

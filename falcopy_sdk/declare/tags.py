@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple, TypeVar, overload
 
@@ -50,6 +50,13 @@ class CapabilityTag(NamedTuple):
     names: Any = ()
     sources: Any = ()
     types: Any = ()
+
+
+class SchemaOptions(NamedTuple):
+    """How ``@init_schema`` marked a class; see there."""
+
+    additional_properties: bool = False
+    examples: tuple[Mapping[str, Any], ...] = ()
 
 
 def add_tag(method: F, tag: object) -> F:
@@ -216,9 +223,15 @@ def async_events(*names: str, sources: tuple[str, ...] = ()) -> Callable[[F], F]
 @overload
 def init_schema(cls: C, /) -> C: ...
 @overload
-def init_schema(*, additional_properties: bool = False) -> Callable[[C], C]: ...
 def init_schema(
-    cls: C | None = None, /, *, additional_properties: bool = False
+    *, additional_properties: bool = False, examples: Sequence[Mapping[str, Any]] = ()
+) -> Callable[[C], C]: ...
+def init_schema(
+    cls: C | None = None,
+    /,
+    *,
+    additional_properties: bool = False,
+    examples: Sequence[Mapping[str, Any]] = (),
 ) -> C | Callable[[C], C]:
     """Declare a dataclass as the plugin's configuration; with or without parentheses.
 
@@ -229,6 +242,8 @@ def init_schema(
         cls: Filled by Python when written without parentheses.
         additional_properties: Whether keys that the class does not name are passed over instead
             of being an error.
+        examples: Configurations that work, as falco.yaml has them. They are part of the schema,
+            and the standard tests try each.
 
     Raises:
         DeclarationError: It is on something other than a class.
@@ -241,15 +256,16 @@ def init_schema(
                 "@init_schema is not on a class",
                 "put it on a dataclass nested in the plugin class",
             )
-        setattr(tagged, _SCHEMA, {"additional_properties": additional_properties})
+        options = SchemaOptions(additional_properties, tuple(examples))
+        setattr(tagged, _SCHEMA, options)
         return tagged
 
     return tag if cls is None else tag(cls)
 
 
-def schema_options(attribute: object) -> dict[str, bool] | None:
+def schema_options(attribute: object) -> SchemaOptions | None:
     """Return how ``@init_schema`` marked a class itself; None: it did not."""
     if not isinstance(attribute, type):
         return None
-    found: dict[str, bool] | None = vars(attribute).get(_SCHEMA)
+    found: SchemaOptions | None = vars(attribute).get(_SCHEMA)
     return found

@@ -1,5 +1,6 @@
 """The JSON Schema that becomes of a configuration class."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,7 +9,17 @@ import orjson
 import pytest
 from jsonschema import Draft7Validator
 
-from falcopy_sdk import Length, Pattern, Range, Secret, extract, init_schema, plugin, plugin_spec
+from falcopy_sdk import (
+    DeclarationError,
+    Length,
+    Pattern,
+    Range,
+    Secret,
+    extract,
+    init_schema,
+    plugin,
+    plugin_spec,
+)
 from falcopy_sdk.declare.facts import static_facts
 
 
@@ -140,3 +151,40 @@ def test_patterns_are_words_for_hosts_since_their_regular_expressions_are_others
 
 def test_no_secret_default_is_exported():
     assert "built-in" not in static_facts(plugin_spec(Acme)).init_schema
+
+
+def sampled(*examples):
+    @plugin(name="sampled", version="0.1.0", description="Acme", contact="acme@example")
+    class Sampled:
+        user = extract.path("acme.user", "user", desc="User")
+
+        @init_schema(examples=examples)
+        @dataclass
+        class Config:
+            region: str
+            token: Secret | None = None
+
+        def __init__(self, config: Config) -> None: ...
+
+    return Sampled
+
+
+def test_examples_are_part_of_the_schema():
+    given = {"region": "eu", "token": "${TOKEN}"}
+    schema = orjson.loads(static_facts(plugin_spec(sampled(given))).init_schema)
+    assert schema["anyOf"][0]["examples"] == [given]
+    Draft7Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize(
+    ("example", "words"),
+    [
+        ({"regio": "eu"}, 'unknown key "regio"; did you mean "region"?'),
+        ({"region": 7}, "region: expected text, got a number"),
+        ({"region": {"eu"}}, "an example that is not JSON"),
+    ],
+)
+def test_an_example_that_the_schema_refuses_is_refused(example, words):
+    with pytest.raises(DeclarationError, match=re.escape(words)) as caught:
+        sampled(example)
+    assert "Sampled.Config: has an example that" in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +38,16 @@ _NO_TEXT = "plugin handle or 'get_last_error' function not defined"
 
 
 def configuration(ctx: Context) -> None:
-    """The schema is a JSON Schema, takes the documented example and refuses others."""
+    """The schema is a JSON Schema, takes the documented examples and refuses others."""
     schema = ctx.library.facts.init_schema
-    _start(ctx)
+    for number, example in enumerate(ctx.examples, 1):
+        if example != ctx.config:
+            with contextlib.suppress(StopCheck):  # the next one may work
+                _start(ctx, example, f"example {number} of the schema")
+    given = "the given" if ctx.subject.config is not None else "no"
+    if ctx.subject.config is None and ctx.examples:
+        given = "example 1 of the schema as"
+    _start(ctx, None, f"{given} configuration")
     if schema is None:
         ctx.note("the plugin exports no schema: any configuration reaches init")
         return
@@ -56,19 +64,18 @@ def configuration(ctx: Context) -> None:
             ctx.find("FPY203", f"init takes {what}")
 
 
-def _start(ctx: Context) -> None:
-    """Starts it once with the given configuration."""
-    ctx.at("init")
+def _start(ctx: Context, config: str | None, what: str) -> None:
+    """Starts it once, with a configuration that has to work."""
+    ctx.at(f"init with {what}")
     try:
-        ctx.init().close()
+        ctx.init(config).close()
     except LibraryError as error:  # the schema is checked late, as in hosts
         ctx.add_error("FPY201", error)
         raise StopCheck from error
     except (ConfigError, ContractError, PluginFailedError) as error:
         if isinstance(error, PluginFailedError):
             check_text(ctx, error, "init")
-        given = "the given" if ctx.subject.config is not None else "no"
-        ctx.add_error("FPY202", error, f"with {given} configuration")
+        ctx.add_error("FPY202", error, f"with {what}")
         raise StopCheck from error
 
 

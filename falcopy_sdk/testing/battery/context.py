@@ -113,8 +113,16 @@ class Context:
         """The init configuration as a host passes it."""
         config = self.subject.config
         if config is None:
-            config = example_config(self.library.facts.init_schema)
+            config = next(iter(self.examples), "")
         return config if isinstance(config, str) else json.dumps(dict(config))
+
+    @property
+    def examples(self) -> list[str]:
+        """The configurations that the plugin's schema documents, as a host passes them."""
+        examples = declared_schema(self.library.facts.init_schema).get("examples")
+        if not isinstance(examples, list):
+            return []
+        return [given if isinstance(given, str) else json.dumps(given) for given in examples]
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -209,12 +217,6 @@ def declared_schema(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if isinstance(choice, dict) and "properties" in choice:
             return choice
     return schema
-
-
-def example_config(schema: Mapping[str, Any] | None) -> Any:
-    """The configuration that a schema documents: its first example, else none."""
-    examples = declared_schema(schema).get("examples", ())
-    return examples[0] if isinstance(examples, list) and examples else ""
 
 
 def shown(text: str | bytes, most: int = 60) -> str:
