@@ -54,9 +54,10 @@ def test_junit_xml_has_a_case_a_check(broken: Any, tmp_path: Path) -> None:
     assert "SIGSEGV in destroy" in str(suite[0][0].text)
 
 
-def test_an_ignored_finding_does_not_count(broken: Any) -> None:
+@pytest.mark.parametrize("code", ["FPY108", "fpy108"])
+def test_an_ignored_finding_does_not_count(broken: Any, code: str) -> None:
     library = broken("NULL_CONTACT")
-    done = falcopy(library, "--only", "facts", "--ignore", "FPY108", "-q")
+    done = falcopy(library, "--only", "facts", "--ignore", code, "-q")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{library} (broken 0.1.0): no finding in 1 check\n"
 
@@ -66,7 +67,8 @@ def test_an_ignored_finding_does_not_count(broken: Any) -> None:
     [
         (["none.so"], "none.so: no such file"),
         (["--only", "fact"], "there is no check 'fact': did you mean facts?"),
-        (["--ignore", "FPY99"], "there is no code 'FPY99'"),
+        (["--ignore", "FPY99"], "there is no code 'FPY99': did you mean FPY109?"),
+        (["--ignore", "leak"], "there is no code 'LEAK': all of them are in findings.md"),
         (["--argument", "acme.tag"], "'acme.tag' is not FIELD=ARGUMENT"),
         (["--init-config", "@none.yaml"], "none.yaml: cannot read the configuration"),
     ],

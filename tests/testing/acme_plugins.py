@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+import socket
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -123,3 +125,83 @@ class Leaking(Base):
     def __init__(self, config: Config) -> None:
         super().__init__(config)
         _kept.append([[number] for number in range(50)])
+
+
+_running = threading.Lock()
+
+
+@plugin(name="one-source", id=999, **ABOUT)
+class OneSource(Base):
+    """Shares what only one source can have."""
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        if not _running.acquire(blocking=False):
+            raise RuntimeError("a source runs already")
+        try:
+            for _ in itertools.count():
+                yield Event(EVENTS[0])
+        finally:
+            _running.release()
+
+
+@plugin(name="listening", id=999, **ABOUT)
+class Listening(Base):
+    """Listens where its open parameters say."""
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        with socket.create_server(("127.0.0.1", int(params))):
+            for _ in itertools.count():
+                yield Event(EVENTS[0])
+
+
+@plugin(name="quiet", id=999, **ABOUT)
+class Quiet(Base):
+    """Its source gives nothing."""
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        threading.Event().wait(0.01)
+        yield from ()
+
+
+@dataclass
+class ServerConfig:
+    port: int
+    token: Secret
+
+
+@plugin(name="fetching", id=999, **ABOUT)
+class Fetching(Base):
+    """Reads from a server: its address is known once the server is there."""
+
+    Config = init_schema(ServerConfig)
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.address = ("127.0.0.1", config.port)
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        for _ in range(int(params)):
+            with socket.create_connection(self.address) as connection:
+                yield Event(connection.makefile("rb").read())
+
+
+@dataclass
+class OddConfig:
+    zone: str = "a"
+
+    def __post_init__(self) -> None:
+        if self.zone == "c":
+            raise ValueError("there is no zone c")
+
+
+@plugin(name="odd-example", id=999, **ABOUT)
+class OddExample(Base):
+    """Refuses one of the configurations that it documents."""
+
+    Config = init_schema(examples=[{"zone": "b"}, {"zone": "c"}])(OddConfig)
+
+    def __init__(self, config: OddConfig) -> None:
+        self.config = config

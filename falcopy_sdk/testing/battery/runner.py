@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from falcopy_sdk.exceptions import RequestError
-from falcopy_sdk.testing.battery.catalogue import CATALOGUE
+from falcopy_sdk.testing.battery.catalogue import CATALOGUE, DOCS_PAGE
 from falcopy_sdk.testing.battery.checks import CHECKS
 from falcopy_sdk.testing.battery.isolate import run_isolated
 from falcopy_sdk.testing.battery.result import CheckResult, Report
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.testing.battery.subject import Subject
 
-__all__ = ["run", "selected"]
+__all__ = ["codes", "run", "selected"]
 
 
 def run(
     subject: Subject,
     *,
     only: Iterable[str] = (),
-    ignore: Collection[str] = (),
+    ignore: Iterable[str] = (),
     progress: Callable[[CheckResult | str], None] = lambda _: None,
 ) -> Report:
     """Check a plugin.
@@ -32,7 +32,7 @@ def run(
     Args:
         subject: The plugin.
         only: Names of the checks to run; none: all.
-        ignore: Codes of findings that do not count.
+        ignore: Codes of findings that do not count, in upper or lower case.
         progress: Told the name of a check when it begins and its result when it is done.
 
     Raises:
@@ -40,8 +40,7 @@ def run(
         PluginLookupError: A class cannot be found or imported.
     """
     names = selected(only)
-    for code in ignore:
-        _known(code, CATALOGUE, "code")
+    ignored = codes(ignore)
     results: list[CheckResult] = []
     loads = True
     for name in names:
@@ -52,7 +51,7 @@ def run(
             result = run_isolated(name, subject)
         if name == "facts" and _unloadable(result):
             loads = False
-        kept = tuple(f for f in result.findings if f.code not in ignore)
+        kept = tuple(f for f in result.findings if f.code not in ignored)
         results.append(replace(result, findings=kept))
         progress(results[-1])
     return Report(subject.target, results=tuple(results))
@@ -78,9 +77,21 @@ def selected(only: Iterable[str]) -> list[str]:
     return [name for name in CHECKS if not names or name in names]
 
 
-def _known(name: str, known: Collection[str], what: str) -> None:
+def codes(given: Iterable[str]) -> frozenset[str]:
+    """Check the codes of findings, written in upper or lower case.
+
+    Raises:
+        RequestError: There is no such code.
+    """
+    found = list(given)
+    for code in found:
+        _known(code.upper(), CATALOGUE, "code", f"all of them are in {DOCS_PAGE} of falcopy's docs")
+    return frozenset(code.upper() for code in found)
+
+
+def _known(name: str, known: Collection[str], what: str, where: str = "") -> None:
     if name in known:
         return
     near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+    hint = f"did you mean {near[0]}?" if near else where or f"there are {', '.join(known)}"
     raise RequestError(f"there is no {what} {name!r}: {hint}")
