@@ -34,6 +34,11 @@ struct instance {
     ss_plugin_event *list[1];
 };
 
+/* Set by every destroy, also while other states live. */
+static UNUSED int broken_by_others;
+/* How many are open. */
+static UNUSED int sources;
+
 static UNUSED void *grow(void *ignored) {
     for (;;) {
         memset(malloc(1 << 20), 1, 1 << 20);
@@ -76,6 +81,9 @@ EXPORT uint32_t plugin_get_id(void) { return 0; }
 EXPORT uint32_t plugin_get_id(void) { return 999; }
 #endif
 EXPORT const char *plugin_get_event_source(void) { return "broken"; }
+#ifdef BAD_EVENT_SOURCES
+EXPORT const char *plugin_get_extract_event_sources(void) { return "[\"broken\", \"Other One\"]"; }
+#endif
 EXPORT const char *plugin_get_last_error(ss_plugin_t *p) {
 #ifdef NULL_ERROR
     (void)p;
@@ -120,6 +128,13 @@ EXPORT ss_plugin_t *plugin_init(const ss_plugin_init_input *in, ss_plugin_rc *rc
     usleep(3000);
     __atomic_fetch_sub(&live, 1, __ATOMIC_SEQ_CST);
 #endif
+#ifdef REFUSES_TO_START
+    snprintf(s->error, sizeof(s->error), "no such host: %zu characters", strlen(in->config));
+    *rc = SS_PLUGIN_FAILURE;
+#endif
+#ifdef BREAKS_OTHERS
+    broken_by_others = 0;
+#endif
 #ifdef LEAKS_MAPPINGS
     memset(mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1,
            1 << 20);
@@ -148,6 +163,9 @@ EXPORT void plugin_destroy(ss_plugin_t *p) {
 #endif
     free(s->text);
     s->text = NULL;
+#ifdef BREAKS_OTHERS
+    broken_by_others = 1;
+#endif
 #ifdef LEAKS_STATES
     return;
 #endif
@@ -163,6 +181,12 @@ EXPORT ss_instance_t *plugin_open(ss_plugin_t *p, const char *params, ss_plugin_
     struct instance *h = calloc(1, sizeof(*h));
     *rc = SS_PLUGIN_SUCCESS;
     h->list[0] = &h->event.header;
+#ifdef ONE_SOURCE_ONLY
+    if (__atomic_fetch_add(&sources, 1, __ATOMIC_SEQ_CST) > 0) {
+        *rc = SS_PLUGIN_FAILURE;
+        snprintf(((struct state *)p)->error, 256, "a source is open already");
+    }
+#endif
 #ifdef OPEN_FAILS
     *rc = SS_PLUGIN_FAILURE;
     snprintf(((struct state *)p)->error, 256, "no route to host");
@@ -193,6 +217,9 @@ EXPORT ss_instance_t *plugin_open(ss_plugin_t *p, const char *params, ss_plugin_
 
 EXPORT void plugin_close(ss_plugin_t *p, ss_instance_t *h) {
     (void)p;
+#ifdef ONE_SOURCE_ONLY
+    __atomic_fetch_sub(&sources, 1, __ATOMIC_SEQ_CST);
+#endif
 #ifdef CRASH_AT_CLOSE_OF_NOTHING
     if (((struct instance *)h)->given > 7) return;
 #endif
@@ -220,6 +247,12 @@ EXPORT ss_plugin_rc plugin_next_batch(ss_plugin_t *p, ss_instance_t *i, uint32_t
 #endif
 #ifdef UNKNOWN_RC
     return 7;
+#endif
+#ifdef BREAKS_OTHERS
+    if (broken_by_others) {
+        snprintf(((struct state *)p)->error, 256, "the queue was closed");
+        return SS_PLUGIN_FAILURE;
+    }
 #endif
 #ifdef SOURCE_FAILS
     if (h->given >= 2) {
@@ -270,6 +303,9 @@ EXPORT ss_plugin_rc plugin_extract_fields(ss_plugin_t *p, const ss_plugin_event_
 #ifdef CRASH_ON_EMPTY_EVENT
     if (size == 0) abort();
 #endif
+#ifdef SLOW_FIELD
+    if (f->field_id == 1) usleep(1100000);
+#endif
 #ifdef ENDLESS_ON_NESTING
     if (size > 1000 && payload[0] == '[') for (;;) usleep(1000);
 #endif
@@ -283,12 +319,8 @@ EXPORT ss_plugin_rc plugin_extract_fields(ss_plugin_t *p, const ss_plugin_event_
         f->res.u64 = &s->number;
 #endif
 #ifdef FREES_TOO_EARLY
-        free(s->text);
-        s->string = s->text;
-        s->text = NULL;
-        char *other = strdup("some text that lies on the heap");
-        s->string = other;
-        free(other);
+        s->string = strdup("some text that lies on the heap");
+        free((char *)s->string);
 #endif
 #ifdef NULL_STRING
         s->string = NULL;
@@ -327,55 +359,23 @@ EXPORT ss_plugin_metric *plugin_get_metrics(ss_plugin_t *p, uint32_t *count) {
 #ifdef BAD_METRIC_NAME
     s->metric.name = "events per second";
 #endif
+#ifdef METRICS_OF_ONE_THREAD
+    static int readers;
+    if (__atomic_fetch_add(&readers, 1, __ATOMIC_SEQ_CST) > 0) s->metric.name = "half_a_name";
+    usleep(1000);
+    __atomic_fetch_sub(&readers, 1, __ATOMIC_SEQ_CST);
+#endif
     return &s->metric;
 }
 
-#ifdef ASYNC
-EXPORT const char *plugin_get_async_events(void) { return "[\"tick\"]"; }
-
-static void *send(void *given) {
-    struct state *s = given;
-    static struct {
-        ss_plugin_event header;
-        char rest[32];
-    } __attribute__((packed)) event;
-#ifdef UNLISTED
-    const char name[5] = "tock";
-#else
-    const char name[5] = "tick";
-#endif
-    uint32_t lengths[3] = {4, 5, 2};
-    event.header.ts = UINT64_MAX;
-    event.header.tid = UINT64_MAX;
-    event.header.len = 26 + 12 + 4 + 5 + 2;
-    event.header.type = 402;
-    event.header.nparams = 3;
-    memcpy(event.rest, lengths, sizeof(lengths));
-    memset(event.rest + 12, 0, 4);
-    memcpy(event.rest + 16, name, 5);
-    memcpy(event.rest + 21, "hi", 2);
-    while (s->sending) {
-        char error[PLUGIN_MAX_ERRLEN];
-        s->handler(s->owner, &event.header, error);
-        usleep(20000);
-    }
+#ifdef NO_PARAMS_TO_LIST
+EXPORT const char *plugin_list_open_params(ss_plugin_t *p, ss_plugin_rc *rc) {
+    snprintf(((struct state *)p)->error, 256, "the folder is gone");
+    *rc = SS_PLUGIN_FAILURE;
     return NULL;
 }
-
-EXPORT ss_plugin_rc plugin_set_async_event_handler(ss_plugin_t *p, ss_plugin_owner_t *owner,
-                                                   ss_plugin_async_event_handler_t handler) {
-    struct state *s = p;
-    if (handler != NULL) {
-        s->owner = owner;
-        s->handler = handler;
-        s->sending = 1;
-        pthread_create(&s->sender, NULL, send, s);
-    } else if (s->sending) {
-#ifndef NOT_JOINED
-        s->sending = 0;
-        pthread_join(s->sender, NULL);
 #endif
-    }
-    return SS_PLUGIN_SUCCESS;
-}
+
+#ifdef ASYNC
+#include "broken_async.h"
 #endif
