@@ -7,6 +7,8 @@ import json
 import signal
 import subprocess
 import sys
+import tempfile
+import termios
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ import click
 from falcopy_sdk.exceptions import FalcopyError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from falcopy_sdk.testing.battery import Subject
 
 __all__ = ["dev"]
@@ -47,6 +51,7 @@ class _Job:
     fields: list[str] | None
     limit: int
     timeout: float
+    severity: int
 
     def subject(self) -> Subject:
         """Read everything that may have changed.
@@ -65,15 +70,22 @@ class _Job:
             open_params=self.open_params,
         )
 
-    def watched(self) -> list[Path]:
-        """Files and folders whose changes count."""
+    def folders(self) -> list[Path]:
+        """Folders with all in them whose changes count."""
         path = Path(self.plugin)
         given = [path if path.is_dir() else path.parent if path.exists() else Path.cwd()]
-        if self.events is not None:
+        if self.events is not None and self.events.is_dir():
             given.append(self.events)
+        return [place.resolve() for place in given]
+
+    def files(self) -> list[Path]:
+        """Single files whose changes count, outside of these."""
+        given = [] if self.events is None or self.events.is_dir() else [self.events]
         if self.init_config is not None and self.init_config.startswith("@"):
             given.append(Path(self.init_config[1:]))
-        return [place.resolve() for place in given if place.exists()]
+        folders = self.folders()
+        files = [file.resolve() for file in given if file.parent.is_dir()]
+        return [file for file in files if not any(file.is_relative_to(place) for place in folders)]
 
 
 @click.command(epilog=_EXAMPLES)
@@ -97,6 +109,8 @@ class _Job:
     help="Seconds that one replay may take.",
 )
 @click.option("--once", is_flag=True, help="Replay once and end.")
+@click.option("-q", "--quiet", is_flag=True, help="Log lines of warnings and errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Log lines for debugging too.")
 def dev(
     plugin: str,
     events: Path | None,
@@ -106,17 +120,22 @@ def dev(
     limit: int,
     timeout: float,
     once: bool,
+    quiet: bool,
+    verbose: bool,
 ) -> None:
     """Replay events through PLUGIN at every change of its files, and show which fields changed.
 
     PLUGIN is its folder (default: this one), a Python file, module:Class, or a registered name. The
     events are samples or come from the plugin's own source. An error is shown and waits for the
-    next change. Ctrl-C ends it.
+    next change. breakpoint() in the plugin's code stops there, for as long as it takes. Ctrl-C ends
+    it.
     """
+    from falcopy_sdk.abi import LogSeverity
     from falcopy_sdk.host import split_requests
 
     wanted = None if fields is None else split_requests(fields)
-    job = _Job(plugin, init_config, events, open_params, wanted, limit, timeout)
+    most = LogSeverity.TRACE if verbose else LogSeverity.WARNING if quiet else LogSeverity.INFO
+    job = _Job(plugin, init_config, events, open_params, wanted, limit, timeout, most)
     if once:
         sys.exit(0 if _replay(job, None) is not None else 1)
     stop = threading.Event()
@@ -136,64 +155,103 @@ def dev(
 
 
 def _watch(job: _Job, stop: threading.Event) -> None:
-    from watchfiles import watch
-
-    places = job.watched()
-    seen = watch(
-        *places,
-        debounce=_DEBOUNCE,
-        rust_timeout=_TIMEOUT,
-        yield_on_timeout=True,
-        stop_event=stop,
-        raise_interrupt=False,
-    )
+    seen = _changes(job.folders(), job.files(), stop)
     next(seen)  # it watches from here on: what changes during the first replay counts
     before = _replay(job, None)
-    click.echo(f"watching {', '.join(map(str, places))}; Ctrl-C ends it", err=True)
-    for changes in seen:
-        if not changes:
+    places = ", ".join(map(str, (*job.folders(), *job.files())))
+    click.echo(f"watching {places}; Ctrl-C ends it", err=True)
+    for changed in seen:
+        if not changed:
             continue
-        names = sorted({Path(path).name for _, path in changes})
+        names = sorted({path.name for path in changed})
         click.echo(f"\n{', '.join(names[:3])} changed", err=True)
         before = _replay(job, before) or before
+
+
+def _changes(folders: list[Path], files: list[Path], stop: threading.Event) -> Iterator[set[Path]]:
+    """What changes, several times a second: also that nothing has."""
+    from watchfiles import DefaultFilter, watch
+
+    counts = DefaultFilter()
+    options: dict[str, Any] = {
+        "watch_filter": None,  # it would not say when all that changes is of no interest
+        "debounce": _DEBOUNCE,
+        "rust_timeout": _TIMEOUT,
+        "yield_on_timeout": True,
+        "stop_event": stop,
+        "raise_interrupt": False,
+    }
+    watchers = [watch(*folders, **options)]
+    if files:
+        # Not the files: one that an editor puts in the place of another is not seen a second time.
+        parents = {file.parent for file in files}
+        watchers.append(watch(*parents, recursive=False, **options))
+    for of_folders, *of_files in zip(*watchers, strict=False):
+        found = {Path(path) for change, path in of_folders if counts(change, path)}
+        found |= {Path(path) for changes in of_files for _, path in changes} & set(files)
+        yield found
 
 
 def _replay(job: _Job, before: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
     """Replays once and prints it; returns the fields, or None after an error."""
     try:
-        subject = job.subject()
+        result = _run(job, job.subject())
     except FalcopyError as error:
         click.echo(f"falcopy: {error}", err=True)
         return None
-    document = {"subject": subject.to_json(), "fields": job.fields, "limit": job.limit}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-m", "falcopy_sdk.testing.replay"],
-            input=json.dumps(document),
-            stdout=subprocess.PIPE,
-            text=True,
-            check=False,
-            timeout=job.timeout,
-        )
-    except subprocess.TimeoutExpired:
-        click.echo(f"falcopy: the replay did not end within {job.timeout:g} s", err=True)
-        return None
-    lines = done.stdout.splitlines()
-    if done.returncode != 0 or not lines:
-        click.echo(f"falcopy: the replay ended with {done.returncode}", err=True)
-        return None
-    result = json.loads(lines[-1])
     if "error" in result:
         click.echo(f"falcopy: {result['error']}", err=True)
         return None
-    for line in result["logs"]:
-        click.echo(line, err=True)
     found: list[dict[str, Any]] = result["events"]
     if before is None:
         _print_all(found)
     else:
         _print_changes(before, found)
     return found
+
+
+def _run(job: _Job, subject: Subject) -> dict[str, Any]:
+    """Runs it in a process that has the terminal, for pdb."""
+    with tempfile.TemporaryDirectory(prefix="falcopy-dev-") as folder, _terminal():
+        given, result, debugged = (Path(folder, name) for name in ("job", "result", "debugged"))
+        document = {
+            "subject": subject.to_json(),
+            "fields": job.fields,
+            "limit": job.limit,
+            "severity": job.severity,
+            "result": str(result),
+            "debugged": str(debugged),
+        }
+        given.write_text(json.dumps(document), encoding="utf-8")
+        # What the plugin prints is talk: standard output is for the fields.
+        command = [sys.executable, "-u", "-m", "falcopy_sdk.testing.replay", str(given)]
+        with subprocess.Popen(command, stdout=sys.stderr) as child:
+            try:
+                child.wait(job.timeout)
+            except subprocess.TimeoutExpired:
+                if not debugged.exists():
+                    why = f"the replay did not end within {job.timeout:g} s; give --limit if the "
+                    return {"error": f"{why}source waits for more events, or a longer --timeout"}
+                child.wait()
+            finally:
+                child.kill()
+        if child.returncode != 0 or not result.exists():
+            return {"error": f"the replay ended with {child.returncode}"}
+        found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
+        return found
+
+
+@contextlib.contextmanager
+def _terminal() -> Iterator[None]:
+    """Leaves the terminal as it was, also if pdb is ended while it edits a line."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        yield
+        return
+    before = termios.tcgetattr(sys.stdin)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
 def _print_all(events: list[dict[str, Any]]) -> None:
