@@ -6,11 +6,14 @@ Everything here only records; :mod:`falcopy_sdk.declare.collect` checks it with 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 from falcopy_sdk.declare.names import shown
 from falcopy_sdk.declare.tags import add_tag
 from falcopy_sdk.exceptions import DeclarationError
+
+if TYPE_CHECKING:
+    from falcopy_sdk.declare.event import Event
 
 __all__ = ["FieldGroup", "FieldOptions", "FunctionField", "MethodField", "PathField", "extract"]
 
@@ -143,7 +146,7 @@ class _Extract:
     def function(
         self,
         name: str,
-        function: Callable[..., Any],
+        function: Callable[[Event], Any] | Callable[[Event, Any], Any],
         *,
         desc: str | None = None,
         type: Any = None,

@@ -1,5 +1,6 @@
 """What type checkers see of an author's file."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,8 +14,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from falcopy_sdk import (
-    Batch, Event, Length, Metric, OpenParam, Pattern, Range, Secret, async_events, capture_open,
-    decode, event_to_string, extract, init_schema, metrics, open_params, parse, plugin, progress,
+    Batch, Event, Length, Metric, OpenParam, Pattern, Range, Secret, capture_open, decode,
+    event_to_string, extract, init_schema, metrics, open_params, parse, plugin, progress,
     set_config, source,
 )
 
@@ -114,6 +115,18 @@ REVEALED = [
     "str",
 ]
 
+STANDARD_TESTS = """
+from falcopy_sdk.testing import standard_tests
+
+
+def config(api: str) -> dict[str, str]:
+    return {"token": api}
+
+
+TestStandard = standard_tests(Acme, config=config, open_params=lambda: "")
+TestBuilt = standard_tests("libacme.so", sample_events=[{"a": 1}, b"x"], config={"a": 1})
+"""
+
 WRONG = """
 from falcopy_sdk import Batch, Event, Secret, extract, plugin
 
@@ -148,8 +161,26 @@ def mypy(folder, name, source):
     )
 
 
+def pyright(folder, name, source):
+    (folder / f"{name}.py").write_text(source)
+    home = Path(falcopy_sdk.__file__).parents[1]
+    # What Pyright calls strict: basedpyright's own rules are stricter.
+    settings = {
+        "typeCheckingMode": "strict",
+        "pythonVersion": "3.11",
+        "extraPaths": [str(home)],
+    }
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [
+        *(sys.executable, "-m", "basedpyright", "--outputjson"),
+        *("--pythonpath", sys.executable, f"{name}.py"),
+    ]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return json.loads(done.stdout)["generalDiagnostics"]
+
+
 def test_decorators_keep_the_signatures_of_what_they_decorate(tmp_path):
-    result = mypy(tmp_path, "acme", AUTHOR)
+    result = mypy(tmp_path, "acme", AUTHOR + STANDARD_TESTS)
     notes = [line for line in result.stdout.splitlines() if "Revealed type" in line]
     plain = [
         note.partition('"')[2]
@@ -161,6 +192,21 @@ def test_decorators_keep_the_signatures_of_what_they_decorate(tmp_path):
         for note in notes
     ]
     assert (plain, result.returncode, result.stderr) == (REVEALED, 0, ""), result.stdout
+
+
+def test_an_authors_file_is_clean_to_pyright(tmp_path):
+    found = pyright(tmp_path, "acme", AUTHOR + STANDARD_TESTS)
+    problems = [line for line in found if line["severity"] != "information"]
+    assert problems == []
+    shown = [line["message"] for line in found if line["message"].startswith("Type of ")]
+    assert 'Type of "acme" is "Acme"' in shown
+    assert 'Type of "acme.param" is "(event: Event, key: str) -> (str | None)"' in shown
+
+
+def test_wrong_use_is_an_error_to_pyright(tmp_path):
+    found = pyright(tmp_path, "wrong", WRONG)
+    lines = {line["range"]["start"]["line"] + 1 for line in found if line["severity"] == "error"}
+    assert lines == {4, 5, 6, 7, 8, 9, 10}, found
 
 
 def test_wrong_use_is_an_error_to_type_checkers(tmp_path):
