@@ -79,10 +79,9 @@ def _libpython() -> Answer:
 
 
 def _native() -> Answer:
-    """The two native parts of the SDK's own wheel."""
-    from falcopy_sdk import runtime
+    """The two native parts of the SDK's own wheel, which may have those of other machines too."""
+    from falcopy_sdk.bundle import sdk
 
-    folder = Path(str(runtime.__file__)).parent
     try:
         from falcopy_sdk.runtime import _bridge
 
@@ -90,11 +89,11 @@ def _native() -> Answer:
     except ImportError as error:
         fix = "Install falcopy-sdk from its wheel for this Python and machine."
         return Answer("native parts", "missing", f"the bridge does not load: {error}", fix)
-    loader = next((p for place in (folder, bridge.parent) for p in place.glob("loader-*.so")), None)
-    if loader is None:
-        fix = "Install falcopy-sdk again: its wheel has it."
-        return Answer("native parts", "missing", "there is no loader-<machine>.so", fix)
-    return Answer("native parts", "ok", f"{bridge.name}, {loader.name}")
+    machine = platform.machine()
+    try:
+        return Answer("native parts", "ok", f"{bridge.name}, {sdk.loader(machine).name}")
+    except FalcopyError as error:
+        return Answer("native parts", "missing", f"there is no loader-{machine}.so", str(error))
 
 
 def _patchelf() -> Answer:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from falcopy_sdk.bundle import sdk
+from falcopy_sdk.cli.diagnosis import diagnose
 
 
 def answers(done: Any) -> dict[str, dict[str, str]]:
@@ -20,7 +24,7 @@ def test_a_machine_that_builds_plugins_lacks_nothing(falcopy: Any, tmp_path: Pat
     found = answers(done)
     assert done.returncode == 0, found
     assert found["shared libpython"]["found"].endswith(".so.1.0")
-    assert "loader-" in found["native parts"]["found"]
+    assert found["native parts"]["found"].endswith(f"loader-{platform.machine()}.so")
     for needed in ("Python", "patchelf", "installer of packages", "glibc", "cache folder"):
         assert found[needed]["state"] == "ok"
 
@@ -47,6 +51,17 @@ def test_a_plugin_of_this_folder_that_does_not_load_is_told(falcopy: Any, tmp_pa
     plugin = answers(done)["plugin"]
     assert plugin["state"] == "missing"
     assert "there is no module acme_missing" in plugin["fix"]
+
+
+def test_loaders_of_other_machines_do_not_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "loader-another.so").touch()
+    monkeypatch.setattr(sdk, "bridge", lambda: tmp_path / "_bridge.so")
+    answer = next(answer for answer in diagnose(None) if answer.what == "native parts")
+    assert answer.state == "missing"
+    assert answer.found == f"there is no loader-{platform.machine()}.so"
+    assert "Install its wheel for that machine" in answer.fix
 
 
 @pytest.fixture
