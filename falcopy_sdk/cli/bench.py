@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ Examples:
   falcopy bench libacme-old.so libacme-new.so --events samples.jsonl --source acme_audit
   falcopy bench dist/libacme-audit.so --fields acme.user,acme.groups --json
 """
+_ERASE_LINE = "\r\x1b[K"
 _PERCENTILES = ("p50", "p99", "p99.9")
 
 
@@ -92,11 +94,17 @@ def bench(
     ]
     wanted = None if fields is None else split_requests(fields)
     found: list[list[dict[str, Any]]] = [[] for _ in subjects]
-    for number in range(1, rounds + 1):
-        for subject, results in zip(subjects, found, strict=True):
-            if not quiet and not as_json:
-                click.echo(f"round {number} of {rounds}: {subject.target}", err=True)
-            results.append(measure_apart(subject, wanted, seconds))
+    live = not quiet and sys.stderr.isatty()
+    try:
+        for number in range(1, rounds + 1):
+            for subject, results in zip(subjects, found, strict=True):
+                if live:
+                    step = f"round {number} of {rounds}: {subject.target} …"
+                    click.echo(f"{_ERASE_LINE}{step}", err=True, nl=False)
+                results.append(measure_apart(subject, wanted, seconds))
+    finally:
+        if live:
+            click.echo(_ERASE_LINE, err=True, nl=False)
     medians = [_median(results) for results in found]
     report = [
         {"plugin": subject.target, **median}
