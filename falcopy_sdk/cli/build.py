@@ -65,6 +65,7 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
     is_flag=True,
     help="Run the project's tests with pytest; the plugin finds only what its bundle has.",
 )
+@click.option("-q", "--quiet", is_flag=True, help="Notes and errors only, and the file's path.")
 def build(
     plugin: str,
     output: Path | None,
@@ -73,6 +74,7 @@ def build(
     python_root: Path | None,
     keep_sources: bool,
     test: bool,
+    quiet: bool,
 ) -> None:
     """Build PLUGIN into one shared library that needs no Python on the host.
 
@@ -89,7 +91,7 @@ def build(
         from falcopy_sdk.testing import suite
 
         tested = suite.project_with_tests(plugin)
-    steps = _Steps()
+    steps = _Steps(silent=quiet)
     try:
         result = bundle.build(
             plugin,
@@ -104,7 +106,8 @@ def build(
         steps.end()
     for note in result.notes:
         click.echo(f"note: {note}.", err=True)
-    click.echo(_summary(result), err=True)
+    if not quiet:
+        click.echo(_summary(result), err=True)
     if tested is not None:
         for note in suite.run_tests(tested, result.path):
             click.echo(f"note: {note}.", err=True)
@@ -114,13 +117,16 @@ def build(
 class _Steps:
     """Says what the build is doing: one live line on a terminal, else a line a finished step."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent: bool) -> None:
+        self._silent = silent
         self._live = sys.stderr.isatty()
         self._step = ""
         self._started = 0.0
 
     def start(self, step: str) -> None:
         self.end()
+        if self._silent:
+            return
         self._step, self._started = step, time.monotonic()
         if self._live:
             click.echo(f"{step} …", err=True, nl=False)

@@ -16,8 +16,9 @@ PROJECT = Path(__file__).parents[1] / "bundle" / "projects" / "tiny"
 @pytest.fixture(scope="module")
 def bundle(falcopy: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("bundle") / "libtiny.so"
-    done = falcopy("build", PROJECT, "-o", path)
-    assert done.returncode == 0, done.stderr
+    done = falcopy("build", PROJECT, "-o", path, "-q")
+    assert (done.returncode, done.stdout) == (0, f"{path}\n"), done.stderr
+    assert all(line.startswith("note: ") for line in done.stderr.splitlines())
     return path
 
 
