@@ -9,6 +9,7 @@ Ctrl-C. Data goes to standard output, everything else to standard error.
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import platform
@@ -19,7 +20,7 @@ from typing import Any
 import click
 
 from falcopy_sdk.abi import API_VERSION
-from falcopy_sdk.exceptions import FalcopyError
+from falcopy_sdk.exceptions import FalcopyError, StorageError
 
 __all__ = ["COMMANDS", "main"]
 
@@ -44,6 +45,9 @@ COMMANDS = (
     "completion",
 )
 _INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+#: A disk, or what a user may have of it: whatever is being written.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_STDOUT = 1  # the file descriptor
 #: What rich console programs agree on: https://no-color.org, https://force-color.org.
 _NO_COLOR, _FORCE_COLOR = "NO_COLOR", "FORCE_COLOR"
 
@@ -93,6 +97,14 @@ class _LazyGroup(click.Group):
         except FalcopyError as error:
             click.echo(f"falcopy: {error}", err=True)
             sys.exit(error.exit_code)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            where = error.filename or "standard output"
+            click.echo(f"falcopy: {where}: {error.strerror}", err=True)
+            # What is buffered goes nowhere, without a message of its own when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), _STDOUT)
+            sys.exit(StorageError.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Ends at Ctrl-C as shells expect it, also while a command is still being imported."""

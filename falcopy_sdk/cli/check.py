@@ -124,7 +124,7 @@ def check(
     crash, a hang or a leak is a finding. The more you give, the more is tried: sample events, a
     configuration, open parameters.
 
-    Exit codes: 0 no finding, 1 findings, 2 wrong usage.
+    Exit codes: 0 no finding, 1 findings, 2 wrong usage, 4 the JUnit file cannot be written.
     """
     from falcopy_sdk.cli.plugins import subject_of
     from falcopy_sdk.testing.battery import run
@@ -152,17 +152,19 @@ def _write(
     report: Report, subject: Subject, *, as_json: bool, junit: Path | None, quiet: bool
 ) -> None:
     from falcopy_sdk.cli import checkreport
+    from falcopy_sdk.oci.files import write_file
 
-    if junit is not None:
-        junit.write_bytes(checkreport.junit(report))
     if as_json:
         click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
-        return
-    click.echo(checkreport.text(report))
-    if report.findings and not quiet:
-        click.echo("Explain a finding: falcopy check --explain CODE", err=True)
-    if not subject.events and not quiet:
-        click.echo("Fields are checked better on sample events: --events samples.jsonl", err=True)
+    else:
+        click.echo(checkreport.text(report))
+        if report.findings and not quiet:
+            click.echo("Explain a finding: falcopy check --explain CODE", err=True)
+        if not subject.events and not quiet:
+            hint = "Fields are checked better on sample events: --events samples.jsonl"
+            click.echo(hint, err=True)
+    if junit is not None:  # last: where it cannot be written, the report is seen nevertheless
+        write_file(junit, checkreport.junit(report))
 
 
 class _Progress:

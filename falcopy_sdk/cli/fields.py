@@ -39,6 +39,7 @@ def fields(plugin: str, write: Path | None, check: Path | None) -> None:
     module:Class, or the name of an installed plugin.
     """
     from falcopy_sdk.cli.plugins import load
+    from falcopy_sdk.oci.files import storing
 
     with load(plugin) as library:
         table = _table(library.facts.fields)
@@ -46,7 +47,10 @@ def fields(plugin: str, write: Path | None, check: Path | None) -> None:
     if file is None:
         click.echo(table, nl=False)
         return
-    text = file.read_text(encoding="utf-8")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{file}: cannot be read ({error}); it has to be UTF-8 text") from error
     before, begin, rest = text.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not begin or not end:
@@ -58,7 +62,8 @@ def fields(plugin: str, write: Path | None, check: Path | None) -> None:
             f"fields --write {file}"
         )
     if write:
-        file.write_text(wanted, encoding="utf-8")
+        with storing(file):
+            file.write_text(wanted, encoding="utf-8")
 
 
 def _table(declared: tuple[FieldInfo, ...]) -> str:

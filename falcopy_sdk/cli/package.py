@@ -99,6 +99,7 @@ def package(
     Prints the layouts' paths.
     """
     from falcopy_sdk.oci import Layout, write_snippets
+    from falcopy_sdk.oci.files import storing
 
     packed = pack(files, output, **given)
     paths = {artifact.config.name: artifact.layout for artifact in packed}
@@ -112,7 +113,8 @@ def package(
             shutil.rmtree(artifact.layout)
             paths[artifact.config.name] = archive
         else:
-            archive.unlink(missing_ok=True)
+            with storing(archive):
+                archive.unlink(missing_ok=True)
     if as_json:
         where = target or _PLACEHOLDER
         report = [_report(artifact, paths[artifact.config.name], where) for artifact in packed]
