@@ -29,6 +29,15 @@ class DeadLetterContainer:
         self._checked = False
         self.pause = 10.0
 
+    async def check(self) -> None:
+        """Make sure that the container is there and may be written; leaves nothing behind.
+
+        Raises:
+            azure.core.exceptions.AzureError: it is not, or may not.
+        """
+        await container.check_rights(self._client, f"{self._prefix}/rights", listing=False)
+        self._checked = True
+
     async def write(self, letters: bytes) -> None:
         """Upload a blob.
 
@@ -36,8 +45,7 @@ class DeadLetterContainer:
             azure.core.exceptions.AzureError: nothing was kept.
         """
         if not self._checked:
-            await container.check_rights(self._client, f"{self._prefix}/rights", listing=False)
-            self._checked = True
+            await self.check()
         now = datetime.now(UTC)
         name = f"{self._prefix}/{now:%Y-%m-%d/%H-%M-%S.%f}-{uuid.uuid4().hex[:8]}.jsonl"
         await self._client.upload_blob(name, letters)

@@ -17,7 +17,7 @@ from k8saudit_aks.log import StateLog
 from k8saudit_aks.rejects import HubPlace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Awaitable, Iterable
 
     from azure.core.credentials_async import AsyncTokenCredential
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DeadLetters", "Sink", "letter", "open_sinks"]
 
+#: Seconds between two looks at a sink that cannot be used and has no letter to keep yet.
+_LOOK_AGAIN = 60.0
 #: Bytes of letters that wait for one sink; more are lost, and counted.
 _WAITING_BYTES = 8 << 20
 
@@ -36,6 +38,9 @@ class Sink(Protocol):
 
     #: Seconds between two writes.
     pause: float
+
+    async def check(self) -> None:
+        """Find out, before the first letter, whether any could be kept; raises if not."""
 
     async def write(self, letters: bytes) -> None:
         """Keep whole lines; whatever it raises, they come again."""
@@ -124,23 +129,21 @@ class _Worker:
 
     async def run(self) -> None:
         """Write what comes, until the end; there, once more."""
-        while not self._ending.is_set():
-            await self._arrived.wait()
+        try:
+            # Its settings may be wrong: told now, and not weeks later with the first letter.
+            while not self._arrived.is_set() and not await self._works(self.sink.check()):
+                await _within(_LOOK_AGAIN, self._arrived)
+            while not self._ending.is_set():
+                await self._arrived.wait()
+                await self._write()
+                await _within(self.sink.pause, self._ending)
             await self._write()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.sink.pause):
-                    await self._ending.wait()
-        await self._write()
-        self._stats.dead_letters_lost += len(self._letters)
+        finally:
+            self._stats.dead_letters_lost += len(self._letters)
 
     async def _write(self) -> None:
         count, size = len(self._letters), self._bytes
-        if not count:
-            return
-        try:
-            await self.sink.write(b"".join(self._letters))
-        except Exception as error:  # noqa: BLE001 - no sink may stand in the stream's way
-            self._health.down(f"{self.sink.explain(error)}. Events flow on; dead letters wait")
+        if not count or not await self._works(self.sink.write(b"".join(self._letters))):
             return
         # More may have come meanwhile.
         for _ in range(count):
@@ -149,7 +152,22 @@ class _Worker:
         self._stats.dead_letters += count
         if not self._letters:
             self._arrived.clear()
+
+    async def _works(self, use: Awaitable[None]) -> bool:
+        try:
+            await use
+        except Exception as error:  # noqa: BLE001 - no sink may stand in the stream's way
+            self._health.down(f"{self.sink.explain(error)}. Events flow on; dead letters wait")
+            return False
         self._health.up()
+        return True
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    """Wait for ``event``, so long at most."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
 
 
 def open_sinks(hub: HubSettings, credential: AsyncTokenCredential | None) -> list[Sink]:

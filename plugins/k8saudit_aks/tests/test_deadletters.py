@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from k8saudit_aks import deadletters
 from k8saudit_aks.deadletter_file import DeadLetterFile
 from k8saudit_aks.deadletters import DeadLetters, letter
 from k8saudit_aks.rejects import HubPlace, LinePlace, Reason
@@ -131,10 +134,75 @@ def test_a_sink_that_fails_stops_no_event_and_is_named(
     assert len(lines((folder / "dead.jsonl").read_bytes())) == 3
 
 
+def test_a_sink_that_cannot_be_used_is_named_before_the_first_letter(
+    live: Live,
+    container: Any,
+    eventually: Any,
+    logged: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deadletters, "_LOOK_AGAIN", 0.2)
+    folder, dead = tmp_path / "not-yet", f"{container.name}-dead"
+
+    async def run() -> None:
+        config = {
+            **container.config(),
+            "dead_letter_container": dead,
+            "dead_letter_file": str(folder / "dead.jsonl"),
+        }
+        async with Emulator({"audit": 1}) as emulator, live(emulator, **config) as host:
+            await eventually(lambda: bool(logged("dead_letter_file")))
+            await eventually(lambda: bool(logged(f"container {dead} of account")))
+            # It is no reason to read nothing.
+            emulator.append("audit", json.dumps({"records": [RECORD]}).encode())
+            await host.until(lambda host: host.ids == ["good"])
+            folder.mkdir()
+            container.service.create_container(dead)
+            await eventually(lambda: len(logged("dead letters: kept again")) == 2)
+
+    asyncio.run(run())
+    for complaint in ("dead_letter_file", "create it, or correct dead_letter_container"):
+        assert len(logged(complaint)) == 1
+    # Looked at, and nothing left there.
+    assert list(folder.iterdir()) == []
+    assert list(container.service.get_container_client(dead).list_blobs()) == []
+
+
+def test_letters_of_a_sink_that_never_answers_are_counted_as_lost() -> None:
+    class Hanging:
+        pause = 0.01
+
+        async def check(self) -> None:
+            pass
+
+        async def write(self, letters: bytes) -> None:
+            await asyncio.Event().wait()
+
+        def explain(self, error: BaseException) -> str:
+            return str(error)
+
+        async def aclose(self) -> None:
+            pass
+
+    stats = Stats()
+    dead = DeadLetters(stats)
+
+    async def run() -> None:
+        async with dead.deliver([Hanging()], within=0.1):
+            for number in range(3):
+                dead(b"x", HubPlace("0", "1", number), Reason.BODY_NOT_JSON)
+
+    asyncio.run(run())
+    assert (stats.dead_letters, stats.dead_letters_lost) == (0, 3)
+
+
 def test_what_waits_is_bounded_and_what_is_lost_is_counted() -> None:
     class Full:
-        errors = (OSError,)
         pause = 0.01
+
+        async def check(self) -> None:
+            pass
 
         async def write(self, letters: bytes) -> None:
             raise OSError(28, "No space left on device")
@@ -168,6 +236,34 @@ def test_the_file_is_renamed_at_its_size_and_never_grows_beyond(tmp_path: Path) 
     numbers = [int(line) for line in (before.read_bytes() + path.read_bytes()).splitlines()]
     assert numbers == list(range(10, 25))
     assert stat.S_IMODE(before.stat().st_mode) == 0o600
+
+
+def test_a_file_that_cannot_be_made_anew_costs_nobody_a_descriptor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "dead.jsonl"
+    path.write_bytes(b"x" * 900)
+    real, others = os.open, []
+
+    def full(file: Any, *args: Any, **options: Any) -> int:
+        if file == path and not path.exists():
+            # The host opens something at this moment, and gets the number that has become free.
+            others.append(real("/dev/null", os.O_RDONLY))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, *args, **options)
+
+    monkeypatch.setattr(os, "open", full)
+    file = DeadLetterFile(path, 1000)
+    with pytest.raises(OSError, match="No space left"):
+        file.append(b"y" * 200)
+    monkeypatch.undo()
+    (other,) = others
+    os.fstat(other)
+    os.close(other)
+    # What was there is kept, and the letters come again.
+    file.append(b"y" * 200)
+    assert (tmp_path / "dead.jsonl.1").read_bytes() == b"x" * 900
+    assert path.read_bytes() == b"y" * 200
 
 
 def test_the_file_is_no_way_to_another_file(tmp_path: Path) -> None:
