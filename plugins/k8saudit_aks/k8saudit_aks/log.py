@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["ClientLog", "StateLog", "log", "redact"]
+__all__ = ["ClientLog", "StateLog", "brief", "log", "quoted", "redact"]
 
 #: The parts of Azure connection strings and SAS URLs that grant access. ``SharedAccessKeyName``
 #: names a policy and stays readable: it is what a user needs to find the wrong key.
@@ -35,6 +35,35 @@ def redact(text: str) -> str:
     return _JWT.sub("***", _PASSWORD.sub(r"\1***@", text))
 
 
+#: The path and the query of a URL: names of blobs, signatures.
+_BEYOND_HOST = re.compile(r"(https?://[^/\s'\"]+)/[^\s'\"]*")
+
+
+def brief(said: object) -> str:
+    """The first line of what a client library says, for a sentence of ours.
+
+    Without what grants access, and of URLs no more than the host.
+    """
+    lines = redact(str(said)).strip().splitlines() or [type(said).__name__]
+    return _BEYOND_HOST.sub(r"\1", lines[0])
+
+
+_QUOTED = re.compile(r" \(the client said: .*\)", re.DOTALL)
+#: Which partitions of a hub (other ones at each retry), a URL, or a word with a digit in it: a GUID,
+#: a time, an address, a number of a request. Short ones stay, such as a status.
+_PASSING = re.compile(r"\bpartitions? \d+(, \d+)*|https?://\S+|(?=[\w.:+-]*\d)[\w.:+-]{4,}")
+
+
+def quoted(client_said: str) -> str:
+    """What a client library said beside our sentence; it does not make it another sentence."""
+    return f" (the client said: {client_said})" if client_said else ""
+
+
+def _gist(sentence: str) -> str:
+    """What stays the same when the same trouble is told again."""
+    return _PASSING.sub("", _QUOTED.sub("", sentence))
+
+
 class _Redact(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = redact(record.getMessage()), None
@@ -48,7 +77,8 @@ log.addFilter(_Redact())
 class StateLog:
     """Logs when something breaks, when the cause changes and when it works again.
 
-    Retries repeat the same sentence many times; a user wants it once. What breaks again right
+    Retries repeat the same sentence many times, with another time or request in it; a user wants
+    it once. Causes that take turns are one trouble, and each is told once. What breaks again right
     after it worked, such as a link that two readers take from each other for ever, counts as
     working again only when it has worked for a while; so it is told of once as well.
     """
@@ -61,11 +91,14 @@ class StateLog:
         Args:
             recovered: The sentence to log when the trouble is over.
             settle: Seconds within which new trouble counts as a relapse, and for which there must
-                be none after a relapse.
+                be none after a relapse. After ten times as long a cause that comes back is told
+                again.
             clock: Seconds, for tests.
         """
         self._recovered, self._settle, self._clock = recovered, settle, clock
         self._trouble = ""
+        #: By the gist of a sentence, when it was noted last.
+        self._noted: dict[str, float] = {}
         #: Since when it has worked again, and whether the trouble is or was a relapse.
         self._up_since: float | None = None
         self._relapse = False
@@ -76,12 +109,16 @@ class StateLog:
         return "" if self._up_since is not None else self._trouble
 
     def down(self, sentence: str) -> None:
-        """Note that it does not work, and why; logged unless it is what was logged last."""
+        """Note that it does not work, and why; logged unless the same was noted before."""
+        now = self._clock()
         if self._up_since is not None:
-            self._relapse = self._clock() - self._up_since < self._settle
+            self._relapse = now - self._up_since < self._settle
             self._up_since = None
-        if sentence != self._trouble:
-            self._trouble = sentence
+        gist, before = _gist(sentence), _gist(self._trouble)
+        since = now - 10 * self._settle
+        recent = {known: noted for known, noted in self._noted.items() if noted >= since}
+        self._trouble, self._noted = sentence, {**recent, gist: now}
+        if gist != before and gist not in recent:
             log.warning("%s", sentence)
 
     def up(self) -> None:
@@ -93,6 +130,7 @@ class StateLog:
             self._up_since = now
         if not self._relapse or now - self._up_since >= self._settle:
             self._trouble = ""
+            self._noted.clear()
             log.info("%s", self._recovered)
 
 
