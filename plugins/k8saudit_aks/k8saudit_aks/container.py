@@ -11,10 +11,12 @@ from azure.core.exceptions import (
     HttpResponseError,
     ResourceModifiedError,
     ServiceRequestError,
+    ServiceRequestTimeoutError,
+    ServiceResponseTimeoutError,
 )
 
 from k8saudit_aks import http
-from k8saudit_aks.log import redact
+from k8saudit_aks.log import brief
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -45,8 +47,6 @@ def options(network: Network) -> dict[str, Any]:
     """
     return {
         **http.options(network),
-        "connection_timeout": 5,
-        "read_timeout": 15,
         "retry_total": 1,
         "initial_backoff": 1,
         "increment_base": 1,
@@ -133,19 +133,17 @@ def explain(error: BaseException, blob: BlobSettings, what: str, key: str) -> st
         return f"{where} refused {blob.account.advice}"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         return f"{where} is busy (HTTP {status}); the account's limits are shared with its others"
+    firewall = "check network, DNS and firewall rules of the storage account"
+    if isinstance(error, ServiceResponseTimeoutError):
+        return f"{where} does not answer; {firewall}"
     if isinstance(error, ServiceRequestError):
-        return (
-            f"{where} cannot be reached ({_first_line(error)}); check network, DNS and firewall "
-            "rules of the storage account"
-        )
-    return f"{where}: {_first_line(error)}"
+        late = isinstance(error, ServiceRequestTimeoutError)
+        reason = "no connection in time" if late else brief(error)
+        return f"{where} cannot be reached ({reason}); {firewall}"
+    return f"{where}: {brief(error)}"
 
 
 def _grant(account: Account) -> str:
     if account.connection_string:
         return "its SharedAccessSignature needs the permissions read, write, create and list"
     return "give the identity the role Storage Blob Data Contributor on it"
-
-
-def _first_line(error: BaseException) -> str:
-    return (redact(str(error)).strip().splitlines() or [type(error).__name__])[0]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 __all__ = ["options", "proxy_url"]
 
+#: Seconds for TCP and TLS, for a connection as a whole, and without a byte of an answer. A client's
+#: own options for these do not count: they are for a transport that it makes itself.
+_SOCKET_TIMEOUT, _CONNECT_TIMEOUT, _READ_TIMEOUT = 5.0, 10.0, 15.0
+
 
 def options(network: Network) -> dict[str, Any]:
     """Options for one asynchronous client of azure-core; its closing closes the transport.
@@ -32,18 +36,15 @@ def options(network: Network) -> dict[str, Any]:
 
 def _transport(network: Network) -> AsyncHttpTransport[Any, Any]:
     # Only here: aiohttp takes 10 MB, and a stream with the file store needs none.
-    import aiohttp
     from azure.core.pipeline.transport import AioHttpTransport
 
-    # A session of ours, because the transport would build a TLS context for each request.
-    # Without network.proxy, HTTPS_PROXY and NO_PROXY of the environment count.
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=tls.context(network.ca_file)),
-        trust_env=True,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
+    from k8saudit_aks.session import open_session
+
+    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(
+        session=open_session(tls.context(network.ca_file), _CONNECT_TIMEOUT),
+        connection_timeout=_SOCKET_TIMEOUT,
+        read_timeout=_READ_TIMEOUT,
     )
-    made: AsyncHttpTransport[Any, Any] = AioHttpTransport(session=session)
     return made
 
 

@@ -7,7 +7,9 @@ import base64
 import contextlib
 import ssl
 import time
+import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs
 
@@ -60,6 +62,8 @@ class Entra:
     #: What was asked for: identity (client id, or "system"), and audience.
     asked: list[tuple[str, str]] = field(default_factory=list)
     refuses: bool = False
+    #: How often it did.
+    refused: int = 0
 
     def __post_init__(self) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -93,10 +97,20 @@ class Entra:
             and request.match_info["tenant"] == TENANT
         )
         if not right or self.refuses:
+            self.refused += 1
+            # Each answer is another text ("Microsoft Entra authentication and authorization error
+            # codes", Microsoft Learn).
+            passing = (
+                f"Trace ID: {uuid.uuid4()} Correlation ID: {uuid.uuid4()} "
+                f"Timestamp: {datetime.now(UTC):%Y-%m-%d %H:%M:%S}Z"
+            )
             return web.json_response(
                 {
                     "error": "invalid_client",
-                    "error_description": "AADSTS700213: No matching federated identity record.",
+                    "error_description": "AADSTS700213: No matching federated identity record "
+                    f"found for presented assertion subject. {passing}",
+                    "error_codes": [700213],
+                    "error_uri": "https://login.microsoftonline.com/error?code=700213",
                 },
                 status=401,
             )
@@ -112,6 +126,7 @@ class Entra:
 
     async def _machine(self, request: web.Request) -> web.Response:
         if request.headers.get("Metadata") != "true" or self.refuses:
+            self.refused += 1
             return web.json_response({"error": "invalid_request"}, status=400)
         audience = request.query["resource"].rstrip("/")
         self.asked.append((request.query.get("client_id", "system"), audience))
@@ -161,6 +176,8 @@ class Proxy:
         #: ``host:port`` of each request that was let through.
         self.connected: list[str] = []
         self.refused = 0
+        #: Takes requests and answers none.
+        self.silent = False
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -177,6 +194,9 @@ class Proxy:
                 request = (await reader.readuntil(b"\r\n\r\n")).decode()
             except asyncio.IncompleteReadError:
                 return  # somebody tried whether we are there
+            if self.silent:
+                await reader.read()
+                return
             method, target, _ = request.split(" ", 2)
             if method != "CONNECT" or f"Basic {self._right}" not in request:
                 self.refused += 1

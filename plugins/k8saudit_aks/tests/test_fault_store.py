@@ -8,12 +8,15 @@ import socket
 from typing import Any
 
 import pytest
+from k8saudit_aks import http
 from k8saudit_aks.checkpoints import Checkpointer
+from k8saudit_aks.settings import Network
 
 from falcopy_sdk import Secret
 from falcopy_sdk.testing.eventhubs import Emulator
 
 from .faultproxy import FaultProxy
+from .standins import Authority, Proxy
 
 Live = Any
 Logged = Any
@@ -107,6 +110,129 @@ def test_a_busy_store_is_an_outage_of_the_store(
 
     asyncio.run(run())
     assert len(logged("is busy")) == 1
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plugin's own limits are below; each test would take them many times."""
+    monkeypatch.setattr(http, "_SOCKET_TIMEOUT", 0.5)
+    monkeypatch.setattr(http, "_CONNECT_TIMEOUT", 1.0)
+    monkeypatch.setattr(http, "_READ_TIMEOUT", 0.7)
+
+
+def test_requests_to_storage_and_for_tokens_end_within_seconds() -> None:
+    async def run() -> None:
+        transport = http.options(Network())["transport"]
+        limits = transport.connection_config
+        assert (limits.timeout, limits.read_timeout) == (5.0, 15.0)
+        await transport.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_takes_requests_and_never_answers_is_named_at_the_start(
+    live: Live, container: Any, logged: Logged, eventually: Any
+) -> None:
+    async def run() -> None:
+        async with (
+            Emulator({"audit": 1}) as emulator,
+            FaultProxy(container.azurite.port) as proxy,
+        ):
+            proxy.frozen = True
+            emulator.append("audit", body("0"))
+            async with live(emulator, **through(container, proxy)) as host:
+                # Each round is two requests, since the client tries once more.
+                await eventually(lambda: proxy.accepted >= 6, 40)
+                assert host.stream.store_works is False
+                assert host.ids == []
+                proxy.frozen = False
+                await host.until(lambda host: host.ids == ["0"], 30)
+                await eventually(lambda: saved(container) == {0})
+
+    asyncio.run(run())
+    assert len(logged("does not answer; check network, DNS and firewall")) == 1
+    assert len(logged("checkpoint store: reachable again")) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_that_freezes_later_is_named_and_events_flow_on(
+    live: Live, container: Any, logged: Logged, eventually: Any
+) -> None:
+    async def run() -> None:
+        async with (
+            Emulator({"audit": 1}) as emulator,
+            FaultProxy(container.azurite.port) as proxy,
+            live(emulator, **through(container, proxy)) as host,
+        ):
+            emulator.append("audit", body("0"))
+            await eventually(lambda: saved(container) == {0})
+            proxy.frozen = True
+            emulator.append("audit", body("1"))
+            await eventually(lambda: host.stats.checkpoint_errors >= 2, 40)
+            await eventually(lambda: host.stats.faults["store"] >= 2, 40)
+            assert host.stream.store_works is False
+            emulator.append("audit", body("2"))
+            await host.until(lambda host: host.ids == ["0", "1", "2"])
+            proxy.frozen = False
+            await eventually(lambda: saved(container) == {2}, 30)
+            await eventually(lambda: bool(logged("checkpoint store: reachable again")))
+
+    asyncio.run(run())
+    assert len(logged("does not answer; check network, DNS and firewall")) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_store_without_a_connection_is_one_line_and_no_signature_is_in_it(
+    live: Live, logged: Logged, eventually: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """aiohttp names the whole URL of a request that got no connection, and so its signature."""
+    caplog.set_level("DEBUG")
+
+    async def run() -> None:
+        # TCP is taken, and nothing said: TLS never begins.
+        async with Emulator({"audit": 1}) as emulator, FaultProxy(emulator.port) as proxy:
+            proxy.frozen = True
+            keys = {
+                "blob_storage_connection_string": Secret(
+                    f"BlobEndpoint=https://127.0.0.1:{proxy.port}/devstoreaccount1;"
+                    "SharedAccessSignature=sv=2025-01-05&sp=rwcl&sig=c2VjcmV0IHNpZ25hdHVyZQ%3D%3D"
+                ),
+                "blob_storage_container_name": "positions",
+                "dead_letter_container": "dead",
+            }
+            async with live(emulator, **keys):
+                await eventually(lambda: proxy.accepted >= 8, 60)
+
+    asyncio.run(run())
+    (line,) = logged("checkpoint store: ")
+    assert "container positions of account 127.0.0.1 cannot be reached (no connection in" in line
+    assert len(logged("dead letters: container dead")) == 1
+    assert "c2VjcmV0" not in caplog.text
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_proxy_that_never_answers_is_no_reason_to_wait_for_ever(
+    live: Live, logged: Logged, eventually: Any
+) -> None:
+    async def run() -> None:
+        async with (
+            Emulator({"audit": 1}, tls=Authority().server(), websocket=True) as emulator,
+            Proxy(lambda _: ("127.0.0.1", emulator.port)) as proxy,
+        ):
+            proxy.silent = True
+            keys = {
+                "http_proxy": f"http://127.0.0.1:{proxy.port}",
+                "blob_storage_connection_string": Secret(
+                    "AccountName=acme;AccountKey=a2V5;BlobEndpoint=https://acme.blob.example"
+                ),
+                "blob_storage_container_name": "positions",
+            }
+            async with live(emulator, **keys) as host:
+                await eventually(lambda: bool(logged("cannot be reached (no connection in")), 40)
+                assert host.stream.store_works is False
+
+    asyncio.run(run())
 
 
 def test_a_store_whose_name_does_not_resolve_is_waited_for_at_the_start_and_later(
