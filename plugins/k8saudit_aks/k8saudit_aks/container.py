@@ -16,6 +16,7 @@ from azure.core.exceptions import (
 )
 
 from k8saudit_aks import http
+from k8saudit_aks.credentials import NoTokenError
 from k8saudit_aks.log import brief
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def explain(error: BaseException, blob: BlobSettings, what: str, key: str) -> st
         return f"{where} refused {blob.account.advice}"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         return f"{where} is busy (HTTP {status}); the account's limits are shared with its others"
+    if isinstance(error, NoTokenError):
+        return f"{where} cannot be used: {error}"
     firewall = "check network, DNS and firewall rules of the storage account"
     if isinstance(error, ServiceResponseTimeoutError):
         return f"{where} does not answer; {firewall}"

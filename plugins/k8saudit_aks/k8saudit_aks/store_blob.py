@@ -31,7 +31,7 @@ class BlobStore(BlobCheckpointStore, Store):  # type: ignore[misc]
     ``$Default`` the two never meet, so the verbatim names are read as well, and only read.
     """
 
-    #: The second for an identity whose token file is not there.
+    #: The second for sockets that fail below the client library.
     errors: ClassVar[tuple[type[Exception], ...]] = (AzureError, OSError)
     opened: ClassVar[tuple[str, ...]] = (
         "opened connection to blob storage",

@@ -7,12 +7,13 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import AzureError
 from azure.eventhub.exceptions import AuthenticationError, EventHubError
 
 from k8saudit_aks import tls
+from k8saudit_aks.credentials import NoTokenError
 from k8saudit_aks.fault import Fault, Trouble
-from k8saudit_aks.log import redact
+from k8saudit_aks.log import quoted, redact
 
 if TYPE_CHECKING:
     from k8saudit_aks.settings import HubSettings
@@ -87,26 +88,7 @@ def explain(error: BaseException, hub: HubSettings) -> Trouble:
 
 def no_token(error: BaseException, hub: HubSettings) -> Trouble:
     """The identity got no token."""
-    first = (redact(str(error)).strip().splitlines() or [type(error).__name__])[0]
-    if isinstance(error, ClientAuthenticationError):
-        fault, advice = (
-            Fault.REFUSED,
-            (
-                "check client_id and tenant_id, and that the identity is assigned to this machine "
-                "or federated with this pod"
-            ),
-        )
-    elif isinstance(error, OSError):
-        fault, advice = (
-            Fault.REFUSED,
-            ("check token_file_path and whether the token is mounted into this pod"),
-        )
-    else:
-        fault, advice = (
-            Fault.UNREACHABLE,
-            ("check network, DNS and firewall towards Microsoft Entra ID"),
-        )
-    return Trouble(fault, f"no token for {hub.credential}: {first}; {advice}")
+    return error.trouble if isinstance(error, NoTokenError) else explain(error, hub)
 
 
 def untrusting(error: OSError, hub: HubSettings) -> Trouble:
@@ -141,12 +123,11 @@ def explain_link(error: BaseException, hub: HubSettings) -> Trouble:
 
 def silence(partitions: list[str], hub: HubSettings, client_said: str) -> Trouble:
     """Nothing comes from partitions, although the hub itself answers."""
-    detail = f" (the client said: {client_said})" if client_said else ""
     return Trouble(
         Fault.SILENT,
         f"Event Hubs {hub.namespace}: not receiving from {_named(partitions)} of {hub.hub}; check "
         f"that consumer group {hub.consumer_group} exists and that no more than 5 readers use it"
-        f"{detail}",
+        f"{quoted(client_said)}",
     )
 
 

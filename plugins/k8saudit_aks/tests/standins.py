@@ -18,9 +18,13 @@ import trustme
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from falcopy_sdk.testing.eventhubs import Emulator
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    import pytest
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 EVENT_HUBS = "https://eventhubs.azure.net"
@@ -160,6 +164,28 @@ class Entra:
         except jwt.InvalidTokenError as error:
             raise ValueError(str(error)) from None
         return float(claims["exp"])
+
+
+#: Of identities, and what the configuration tells of each.
+KINDS = {
+    "workload_identity": {"client_id": "app", "tenant_id": TENANT},
+    "managed_identity": {"client_id": "assigned"},
+    "default": {"client_id": "assigned"},
+}
+
+
+@contextlib.asynccontextmanager
+async def azure(
+    entra: Entra, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Emulator]:
+    """An event hub that takes this Entra's tokens, in an environment that leads to it."""
+    async with (
+        entra.serving(authority.server()) as environment,
+        Emulator({"audit": 1}, tls=authority.server(), check_jwt=entra.check) as emulator,
+    ):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield emulator
 
 
 class Proxy:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import uuid
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,11 +18,10 @@ from falcopy_sdk import Secret
 from falcopy_sdk.exceptions import SourceFatal
 from falcopy_sdk.testing.eventhubs import Emulator
 
-from .faultproxy import FaultProxy
-from .standins import EVENT_HUBS, STORAGE, TENANT, Authority, Entra, Proxy
+from .standins import EVENT_HUBS, KINDS, STORAGE, Authority, Entra, Proxy, azure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 Live = Any
@@ -73,25 +70,6 @@ def keys(files: tuple[Path, Path, Path], tmp_path: Path) -> dict[str, Any]:
     }
 
 
-@asynccontextmanager
-async def azure(entra: Entra, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Emulator]:
-    """An event hub that takes this Entra's tokens, in an environment that leads to it."""
-    async with (
-        entra.serving(CA.server()) as environment,
-        Emulator({"audit": 1}, tls=CA.server(), check_jwt=entra.check) as emulator,
-    ):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        yield emulator
-
-
-KINDS = {
-    "workload_identity": {"client_id": "app", "tenant_id": TENANT},
-    "managed_identity": {"client_id": "assigned"},
-    "default": {"client_id": "assigned"},
-}
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_identity_reads_the_hub_and_keeps_checkpoints(
     live: Live,
@@ -116,7 +94,7 @@ def test_an_identity_reads_the_hub_and_keeps_checkpoints(
         return [blob.name for blob in positions.list_blobs() if "/checkpoint/" in blob.name]
 
     async def run() -> None:
-        async with azure(entra, monkeypatch) as emulator:
+        async with azure(entra, CA, monkeypatch) as emulator:
             emulator.append("audit", body("a"))
             async with live(emulator, custom_endpoint=emulator.custom_endpoint, **keys) as host:
                 await host.until(lambda host: host.ids == ["a"])
@@ -138,7 +116,7 @@ def test_a_system_assigned_identity_needs_no_client_id(
     entra = Entra()
 
     async def run() -> None:
-        async with azure(entra, monkeypatch) as emulator:
+        async with azure(entra, CA, monkeypatch) as emulator:
             emulator.append("audit", body("a"))
             async with live(
                 emulator,
@@ -162,7 +140,7 @@ def test_an_identity_without_a_role_is_told_which_and_goes_on_once_it_has_it(
     entra = Entra()
 
     async def run() -> None:
-        async with azure(entra, monkeypatch) as emulator:
+        async with azure(entra, CA, monkeypatch) as emulator:
             rule = emulator.faults.reject_tokens()
             emulator.append("audit", body("a"))
             async with live(
@@ -179,35 +157,6 @@ def test_an_identity_without_a_role_is_told_which_and_goes_on_once_it_has_it(
     (line,) = logged("Azure Event Hubs Data Receiver")
     assert "refused the token of auth: managed_identity" in line
     assert not logged("eyJ")
-
-
-@pytest.mark.parametrize("kind", ["workload_identity", "managed_identity"])
-def test_an_endpoint_that_gives_no_token_is_named_and_tried_again(
-    live: Live,
-    keys: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-    logged: Any,
-    eventually: Any,
-    tmp_path: Path,
-    kind: str,
-) -> None:
-    entra = Entra(refuses=True)
-    keys |= KINDS[kind]
-    if kind == "workload_identity":
-        keys["token_file_path"] = str(tmp_path / "token")
-
-    async def run() -> None:
-        async with azure(entra, monkeypatch) as emulator:
-            emulator.append("audit", body("a"))
-            async with live(
-                emulator, auth=kind, custom_endpoint=emulator.custom_endpoint, **keys
-            ) as host:
-                await eventually(lambda: bool(logged(f"no token for auth: {kind}")), 30)
-                entra.refuses = False
-                await host.until(lambda host: host.ids == ["a"], 30)
-
-    asyncio.run(run())
-    assert not logged("federated-token-of-the-pod")
 
 
 def test_a_proxy_leads_to_the_hub_the_blobs_and_the_tokens(
@@ -260,39 +209,6 @@ def _beyond(target: str, emulator: Emulator) -> tuple[str, int]:
     return host, emulator.port if port == "443" else int(port)
 
 
-def test_an_outage_of_the_token_endpoint_is_an_outage_like_any_other(
-    live: Live,
-    keys: dict[str, Any],
-    monkeypatch: pytest.MonkeyPatch,
-    logged: Any,
-    eventually: Any,
-    tmp_path: Path,
-) -> None:
-    entra = Entra()
-    keys |= KINDS["workload_identity"] | {"token_file_path": str(tmp_path / "token")}
-
-    async def run() -> None:
-        async with azure(entra, monkeypatch) as emulator:
-            there = os.environ["AZURE_AUTHORITY_HOST"]
-            _, _, port = there.rpartition(":")
-            async with FaultProxy(int(port)) as proxy:
-                monkeypatch.setenv("AZURE_AUTHORITY_HOST", f"https://127.0.0.1:{proxy.port}")
-                await proxy.refuse()
-                emulator.append("audit", body("a"))
-                async with live(
-                    emulator,
-                    auth="workload_identity",
-                    custom_endpoint=emulator.custom_endpoint,
-                    **keys,
-                ) as host:
-                    await eventually(lambda: bool(logged("no token for auth")), 40)
-                    await proxy.listen()
-                    await host.until(lambda host: host.ids == ["a"], 60)
-
-    asyncio.run(run())
-    assert "firewall towards Microsoft Entra ID" in logged("no token for auth")[0]
-
-
 def test_a_token_that_is_not_mounted_yet_is_waited_for_by_hub_store_and_dead_letters(
     live: Live,
     keys: dict[str, Any],
@@ -314,7 +230,7 @@ def test_a_token_that_is_not_mounted_yet_is_waited_for_by_hub_store_and_dead_let
     }
 
     async def run() -> None:
-        async with azure(entra, monkeypatch) as emulator:
+        async with azure(entra, CA, monkeypatch) as emulator:
             emulator.append("audit", b"no json", body("a"))
             async with live(emulator, custom_endpoint=emulator.custom_endpoint, **keys) as host:
                 await eventually(lambda: bool(logged(str(token))))
