@@ -49,8 +49,8 @@ def brief(said: object) -> str:
 
 
 _QUOTED = re.compile(r" \(the client said: .*\)", re.DOTALL)
-#: Which partitions of a hub (other ones at each retry), a URL, or a word with a digit in it: a GUID,
-#: a time, an address, a number of a request. Short ones stay, such as a status.
+#: Which partitions of a hub (others at each retry), a URL, or a word with a digit in it: a GUID, a
+#: time, an address, a number of a request. Short ones stay, such as a status.
 _PASSING = re.compile(r"\bpartitions? \d+(, \d+)*|https?://\S+|(?=[\w.:+-]*\d)[\w.:+-]{4,}")
 
 

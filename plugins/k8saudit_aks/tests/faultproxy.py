@@ -27,6 +27,8 @@ class FaultProxy:
         self.rate: float | None = None
         #: What every new connection is answered instead of being forwarded, as HTTP servers do.
         self.answer: bytes | None = None
+        #: What every new connection gets at once, as from a server of another protocol.
+        self.greeting: bytes | None = None
         #: Reset a connection after so many more bytes from the target.
         self.cut_after: int | None = None
         self.accepted = 0
@@ -82,7 +84,10 @@ class FaultProxy:
             contextlib.closing(writer),
             contextlib.suppress(OSError, asyncio.CancelledError),
         ):
-            if self.answer is not None:
+            if self.greeting is not None:
+                writer.write(self.greeting)
+                await reader.read()
+            elif self.answer is not None:
                 await self._answer(reader, writer)
             else:
                 await self._forward(reader, writer)
