@@ -6,6 +6,8 @@ import contextlib
 import logging
 import re
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -138,6 +140,21 @@ class StateLog:
 #: how AMQP refuses one (AMQP 1.0 transport, 2.6.3). The client says nothing else about it.
 _LINKS = "azure.eventhub._pyamqp.aio._link_async"
 _REFUSED = "Cannot get source or target"
+#: And of each state of a link. That of a partition has a connection, named after its receiver; the
+#: two links for its token are attached before it.
+_STATE = "Link state changed"
+_RECEIVER = re.compile(r"EHReceiver-.+-partition(.+)")
+_LINKS_OF_A_RECEIVER = 3
+
+
+@dataclass(slots=True)
+class _Receiver:
+    """One receiver of the client: how often its link was attached."""
+
+    name: str
+    session: str = ""
+    links: int = 0
+    opened: int = 0
 
 
 class ClientLog(logging.Handler):
@@ -145,31 +162,63 @@ class ClientLog(logging.Handler):
 
     They warn on every retry, about once a second during an outage. Those lines go on at debug
     level, and the newest one is kept: for a link that the service refuses it is the only place
-    where the client names the reason.
+    where the client names the reason. It is also the only one where it tells that it has replaced
+    a connection.
     """
 
     #: What the loggers were set to.
     _before: ClassVar[tuple[bool, int, int]]
+    #: That of the stream whose task is running, since all streams of a process share the loggers.
+    _current: ClassVar[ContextVar[ClientLog]] = ContextVar("k8saudit_aks client log")
 
-    def __init__(self) -> None:
+    def __init__(self, reopened: Callable[[str], None]) -> None:
         super().__init__(logging.INFO)
         self.last = ""
         #: Links that the service has refused.
         self.refused = 0
+        self._reopened = reopened
+        #: By partition, the newest one.
+        self._receivers: dict[str, _Receiver] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the record's text and pass it on at debug level."""
+        if self._current.get(self) is not self:
+            return
         if record.levelno >= logging.WARNING:
             self.last = redact(record.getMessage())
             log.debug("%s: %s", record.name, self.last)
         elif str(record.msg).startswith(_REFUSED):
             self.refused += 1
+        elif str(record.msg).startswith(_STATE) and record.getMessage().endswith("ATTACHED: 3>"):
+            self._attached(record)
+
+    def _attached(self, record: logging.LogRecord) -> None:
+        name, session = (str(getattr(record, key, "")) for key in ("amqpConnection", "amqpSession"))
+        found = _RECEIVER.fullmatch(name)
+        if not found:
+            return
+        partition = found[1]
+        receiver = self._receivers.get(partition)
+        if receiver is None or receiver.name != name:
+            receiver = self._receivers[partition] = _Receiver(name)
+        if receiver.session != session:
+            receiver.session, receiver.links = session, 0
+        receiver.links += 1
+        if receiver.links == _LINKS_OF_A_RECEIVER:
+            receiver.opened += 1
+            if receiver.opened > 1:
+                self._reopened(partition)
 
     @classmethod
     @contextlib.contextmanager
-    def attached(cls) -> Iterator[ClientLog]:
-        """The handler on the logger ``azure``, in place of its usual way up to the root."""
-        client, links, handler = logging.getLogger("azure"), logging.getLogger(_LINKS), cls()
+    def attached(cls, reopened: Callable[[str], None]) -> Iterator[ClientLog]:
+        """The handler on the logger ``azure``, in place of its usual way up to the root.
+
+        Args:
+            reopened: Called with a partition whose connection the client has replaced.
+        """
+        client, links = logging.getLogger("azure"), logging.getLogger(_LINKS)
+        handler = cls(reopened)
         if not any(isinstance(other, cls) for other in client.handlers):
             cls._before = client.propagate, client.level, links.level
             client.propagate = False
@@ -178,9 +227,11 @@ class ClientLog(logging.Handler):
             links.setLevel(logging.INFO)
             logging.getLogger("asyncio").addFilter(_not_left_behind)
         client.addHandler(handler)
+        token = cls._current.set(handler)
         try:
             yield handler
         finally:
+            cls._current.reset(token)
             client.removeHandler(handler)
             # Several streams may be open in one process; the last one restores.
             if not any(isinstance(other, cls) for other in client.handlers):

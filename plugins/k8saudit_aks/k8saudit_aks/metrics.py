@@ -57,6 +57,11 @@ _COUNTERS = {
     "reconnects": Row(
         "n_reconnects", True, "Times the plugin gave up on a client and made a new one"
     ),
+    "client_reconnects": Row(
+        "n_client_reconnects",
+        True,
+        "Times the Azure client replaced a partition's connection by itself",
+    ),
     "checkpoints": Row("n_checkpoints", True, "Checkpoints written"),
     "checkpoint_errors": Row("n_checkpoint_errors", True, "Checkpoints that could not be written"),
     "dead_letters": Row("n_dead_letters", True, "Bodies and records kept as dead letters"),

@@ -34,6 +34,7 @@ class Stats:
     records_skipped: int = 0
     repeats: int = 0
     reconnects: int = 0
+    client_reconnects: int = 0
     checkpoints: int = 0
     checkpoint_errors: int = 0
     #: Letters kept, by each sink; and what no sink could take.

@@ -19,7 +19,7 @@ from k8saudit_aks.ownership import Claims
 from k8saudit_aks.receiver import Receiver
 from k8saudit_aks.rejects import HubPlace
 from k8saudit_aks.store import Group, open_store
-from k8saudit_aks.trouble import Unavailable, untrusting
+from k8saudit_aks.trouble import Unavailable, reopened, untrusting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
@@ -162,7 +162,7 @@ class LiveStream:
 
     async def _keep_receiving(self) -> None:
         """Run clients one after the other; ends only by being cancelled or by SourceFatal."""
-        with ClientLog.attached() as client_log:
+        with ClientLog.attached(self._on_reopened) as client_log:
             async with contextlib.AsyncExitStack() as stack:
                 self._check_authorities()
                 credential = await self._open_credential(stack)
@@ -272,6 +272,11 @@ class LiveStream:
             # Readers that lost the service at one moment should not come back at one.
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             pause = min(2 * pause, self._timing.last_pause)
+
+    def _on_reopened(self, partition_id: str) -> None:
+        self._stats.client_reconnects += 1
+        if partition := self._partitions.get(partition_id):
+            partition.health.down(reopened(partition_id, self._hub))
 
     def _say(self, sentence: str) -> None:
         """Log a step of the start, at the first start only."""

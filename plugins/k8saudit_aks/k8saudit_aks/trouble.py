@@ -27,6 +27,7 @@ __all__ = [
     "grown",
     "moved",
     "refusal",
+    "reopened",
     "silence",
     "standstill",
     "untrusting",
@@ -147,6 +148,14 @@ def standstill(partition: str, hub: HubSettings) -> Trouble:
         Fault.SILENT,
         f"Event Hubs {hub.namespace}: the connection for partition {partition} of {hub.hub} looks "
         "well and brings nothing, though there are events; making a new one",
+    )
+
+
+def reopened(partition: str, hub: HubSettings) -> str:
+    """The client has replaced a connection that it lost."""
+    return (
+        f"partition {partition}: the connection to Event Hubs {hub.namespace} was lost; the client "
+        "made a new one"
     )
 
 

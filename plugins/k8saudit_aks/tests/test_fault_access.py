@@ -91,6 +91,8 @@ def test_a_host_that_is_slow_for_many_lifetimes_of_a_token_gets_everything_after
                 emulator.append("audit", body("last"))
                 await host.until(lambda host: "last" in host.ids, 40)
                 assert host.ids == [*sent, "last"]
+                # Its token had ended: the client made a new connection, with a new one.
+                assert host.stats.client_reconnects >= 1
         kinds = {token.type for token in emulator.witness.tokens}
         assert ("jwt" in kinds) == ("jwt" in request.node.name)
 
@@ -220,6 +222,8 @@ def test_a_missing_group_is_noticed_within_seconds(
                 await eventually(lambda: host.stats.faults["no_group"] > 0)
                 # Before anything counts as silent.
                 assert time.monotonic() - began < 5.0
+                # It never had a link that could be replaced.
+                assert host.stats.client_reconnects == 0
 
     asyncio.run(run())
     assert logged("refuses to let us read partition 0 of audit; check that consumer group falco")

@@ -88,13 +88,19 @@ def run(*scenarios: Awaitable[None]) -> None:
     asyncio.run(together())
 
 
-def test_resets_cuts_within_a_frame_and_slow_networks_cost_no_event(line: Any) -> None:
+def test_resets_cuts_within_a_frame_and_slow_networks_cost_no_event(
+    line: Any, logged: Logged
+) -> None:
     async def reset() -> None:
         async with line() as it:
-            for _ in range(3):
+            for number in range(1, 4):
                 it.proxy.reset()
                 it.send(5)
                 await it.until_all_came()
+                assert it.host.stats.client_reconnects == number
+            where = f"Event Hubs 127.0.0.1:{it.proxy.port} was lost; the client made a new one"
+            # Not one each: they come within a minute.
+            assert 1 <= len(logged(where)) <= 2
 
     async def cut_within_a_frame() -> None:
         async with line() as it:
@@ -109,6 +115,8 @@ def test_resets_cuts_within_a_frame_and_slow_networks_cost_no_event(line: Any) -
             it.send(20)
             await it.until_all_came()
             assert it.host.stats.reconnects == 0
+            # It is of another stream in this process that a connection was replaced.
+            assert it.host.stats.client_reconnects == 0
 
     run(reset(), cut_within_a_frame(), slow())
 
@@ -289,8 +297,18 @@ def test_outages_of_any_length_are_one_line_and_cost_no_event(
             it.send()
             await it.proxy.listen()
             await it.until_all_came()
-            if it.host.stats.reconnects:
+            stats = it.host.stats
+            if stats.reconnects:
                 await eventually(lambda: bool(logged("receiving from audit again")))
+            else:
+                # Survived by the client: known once it is over.
+                assert stats.client_reconnects == 1
+                lost = logged(f"Event Hubs 127.0.0.1:{it.proxy.port} was lost")
+                assert lost == [
+                    f"partition 0: the connection to Event Hubs 127.0.0.1:{it.proxy.port} was "
+                    "lost; the client made a new one"
+                ]
+                await eventually(lambda: bool(logged("partition 0: receiving again")))
             return f"127.0.0.1 port {it.proxy.port} "
 
     async def scenario(length: float) -> None:
