@@ -8,13 +8,14 @@ to GitHub's workflows.
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import falcopy_sdk
-from falcopy_sdk.exceptions import ProjectError
+from falcopy_sdk.exceptions import AnswerError, ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,19 +35,24 @@ class Template:
         name: As in ``falcopy new --template``.
         summary: One line for the list of templates.
         dependencies: Of its plugins, beside falcopy-sdk; their lock is among the files.
+        dev: What its tests need beside the tools that all of them use.
         folder: Where its files are.
     """
 
     name: str
     summary: str
     dependencies: tuple[str, ...]
+    dev: tuple[str, ...]
     folder: Path
 
     def render(self, values: Mapping[str, str]) -> dict[str, str]:
         """The files of a project, by their path in it, with ``/`` between the folders.
 
         Args:
-            values: What the templates may use; using anything else is an error.
+            values: What the templates may use.
+
+        Raises:
+            ProjectError: a template uses anything else.
         """
         import jinja2
 
@@ -64,18 +70,24 @@ class Template:
             undefined=jinja2.StrictUndefined,
             autoescape=False,  # noqa: S701 - the output is source code, not HTML
         )
-        given = {**values, "dependencies": self.dependencies}
+        given = {**values, "dependencies": self.dependencies, "dev": self.dev}
         rendered: dict[str, str] = {}
         for base in (self.folder.parent / _COMMON, self.folder):
             for path in sorted(p for p in base.rglob("*") if p.is_file()):
                 name = path.relative_to(base).as_posix()
                 if name == _ABOUT or name.startswith(f"{_PARTS}/") or "__pycache__" in path.parts:
                     continue
-                target = environment.from_string(name.removesuffix(".jinja")).render(given)
                 text = path.read_text(encoding="utf-8")
-                # Only marked files are templates: a lock or a sample is what it is.
-                if name.endswith(".jinja"):
-                    text = environment.from_string(text).render(given)
+                try:
+                    target = environment.from_string(name.removesuffix(".jinja")).render(given)
+                    # Only marked files are templates: a lock or a sample is what it is.
+                    if name.endswith(".jinja"):
+                        text = environment.from_string(text).render(given)
+                except jinja2.TemplateError as error:
+                    raise ProjectError(
+                        f"template {self.name} does not fit this falcopy: {path}: {error.message}; "
+                        "install falcopy-sdk again"
+                    ) from error
                 rendered[target] = text
         return rendered
 
@@ -95,6 +107,7 @@ def templates() -> list[Template]:
                 about.parent.name,
                 stated["summary"],
                 tuple(stated["dependencies"]),
+                tuple(stated.get("dev", ())),
                 about.parent,
             )
         )
@@ -105,15 +118,14 @@ def find_template(name: str) -> Template:
     """The template of that name.
 
     Raises:
-        ProjectError: there is none.
+        AnswerError: there is none.
     """
-    found = templates()
-    for template in found:
-        if template.name == name:
-            return template
-    raise ProjectError(
-        f"no template {name}; there are {', '.join(template.name for template in found)}"
-    )
+    found = {template.name: template for template in templates()}
+    if name in found:
+        return found[name]
+    near = difflib.get_close_matches(name, found, 1)
+    hint = f"Did you mean {near[0]}? " if near else ""
+    raise AnswerError(f"there is no template {name}. {hint}There are {', '.join(found)}")
 
 
 def _folder() -> Path:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
+import orjson
 from aiohttp import web
-from falcopy_sdk import SourceFatal, SourceRetry
+from falcopy_sdk import Event, SourceFatal, SourceRetry
 
 MAX_BODY = 8 << 20
 #: Seconds that Falco has for the events of a request before its sender is told to try again.
@@ -21,7 +20,7 @@ PATIENCE = 30.0
 class Request:
     """The events of one request, and the way back to its sender."""
 
-    def __init__(self, events: list[dict[str, Any]]) -> None:
+    def __init__(self, events: list[Event]) -> None:
         self.events = events
         self.finished = asyncio.Event()
 
@@ -57,25 +56,30 @@ class Listener:
         await runner.setup()
         try:
             tls = _tls(certificate, key) if certificate else None
-            await web.TCPSite(runner, address, port, ssl_context=tls).start()
+            try:
+                await web.TCPSite(runner, address, port, ssl_context=tls).start()
+            except OSError as error:
+                raise SourceRetry(f"cannot listen on {address}:{port}: {error.strerror}") from error
             yield
-        except OSError as error:
-            raise SourceRetry(f"cannot listen on {address}:{port}: {error.strerror}") from error
         finally:
             await runner.cleanup()
 
     async def _on_post(self, http: web.Request) -> web.Response:
-        given = http.headers.get("Authorization", "").encode()
+        # Bytes that are no text come as surrogates.
+        given = http.headers.get("Authorization", "").encode(errors="surrogateescape")
         if not hmac.compare_digest(given, self._expected):
             return web.json_response({"error": "wrong or no token"}, status=401)
         try:
-            body = json.loads(await http.read())
+            body = orjson.loads(await http.read())
         except ValueError:
             return web.json_response({"error": "the body is not JSON"}, status=400)
         events = body if isinstance(body, list) else [body]
         if not all(isinstance(event, dict) for event in events):
             return web.json_response({"error": "an event is a JSON object"}, status=400)
-        request = Request(events)
+        try:
+            request = Request([Event(event) for event in events])
+        except TypeError as error:  # nested too deeply
+            return web.json_response({"error": f"an event cannot be kept: {error}"}, status=400)
         try:
             self._requests.put_nowait(request)
             async with asyncio.timeout(PATIENCE):
