@@ -31,6 +31,7 @@
     │   └── IntegrityError            fetch or pack it again: contents differ from their digest
     ├── SigningKeyError           name another key file, or give its password
     ├── StorageError              make room, or get the right to write, on this machine
+    ├── AnswerError               give another name, template or text for a new project
     ├── NothingToDoError          the command would have no effect: name another target
     └── HostError                 driving a plugin failed
         ├── LibraryError              no host would load it: fix the plugin, or name another file
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "AnswerError",
     "BuildError",
     "BundleFormatError",
     "ConfigError",
@@ -278,6 +280,12 @@ class StorageError(FalcopyError):
     """This machine cannot store what was to be written: disk full, or no right to write."""
 
     exit_code = 4
+
+
+class AnswerError(FalcopyError):
+    """What was said of a new project cannot be: its name, template, texts or folder."""
+
+    exit_code = 2
 
 
 class NothingToDoError(FalcopyError):

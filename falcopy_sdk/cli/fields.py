@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from falcopy_sdk.exceptions import FalcopyError, ProjectError
+from falcopy_sdk.exceptions import FalcopyError, ProjectError, StorageError
 
 if TYPE_CHECKING:
     from falcopy_sdk.host import FieldInfo

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import enum
+import re
+import unicodedata
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.exceptions import NothingToDoError, ProjectError
+from falcopy_sdk.exceptions import AnswerError, NothingToDoError, ProjectError, StorageError
+from falcopy_sdk.scaffold.names import Names
 from falcopy_sdk.scaffold.record import FILE, Record
 from falcopy_sdk.scaffold.templates import find_template
 
 if TYPE_CHECKING:
-    from falcopy_sdk.scaffold.names import Names
+    from collections.abc import Mapping
+
     from falcopy_sdk.scaffold.templates import Template
 
 __all__ = ["Change", "create", "update"]
+
+#: Columns that a description or contact may take: it stands on a line of code.
+_WIDEST = 80
 
 
 class Change(enum.Enum):
@@ -42,9 +50,24 @@ def create(
         contact: Who to ask, such as an address or a URL.
 
     Raises:
-        ProjectError: the folder is in use or cannot be written, or a text does not fit a line.
+        AnswerError: the folder is in use, a text does not fit a line, or the name is that of
+            something in the project.
+        StorageError: the folder cannot be written.
     """
-    values = {
+    values = _values(names, description.strip(), contact.strip())
+    for key in ("description", "contact"):
+        _check_line(f"--{key}", values[key])
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise AnswerError(f"{folder} exists and is not empty; name another folder")
+    files = template.render(values)
+    _check_clashes(names, template, files)
+    for name, text in files.items():
+        _write(folder, name, text)
+    Record(template.name, version("falcopy-sdk"), values, files).write(folder)
+
+
+def _values(names: Names, description: str, contact: str) -> dict[str, str]:
+    return {
         "name": names.plugin,
         "module": names.module,
         "klass": names.klass,
@@ -54,16 +77,38 @@ def create(
         "contact": contact,
         "falcopy_version": version("falcopy-sdk"),
     }
-    for key in ("description", "contact"):
-        # It goes into string literals of Python, TOML and YAML.
-        if not values[key].strip() or any(c in values[key] for c in '"\\\n\r'):
-            raise ProjectError(f'--{key} must be one line of text without " and \\')
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ProjectError(f"{folder} exists and is not empty; name another folder")
-    files = template.render(values)
-    for name, text in files.items():
-        _write(folder, name, text)
-    Record(template.name, version("falcopy-sdk"), values, files).write(folder)
+
+
+def _check_line(flag: str, text: str) -> None:
+    # It goes into string literals of Python, TOML and YAML.
+    if not text or not text.isprintable() or any(c in text for c in '"\\'):
+        raise AnswerError(f'{flag} must be one line of text without " and \\')
+    width = sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+    if width > _WIDEST:
+        raise AnswerError(f"{flag} is {width} columns wide; at most {_WIDEST} fit a line of code")
+
+
+def _check_clashes(names: Names, template: Template, files: Mapping[str, str]) -> None:
+    """Refuse a name that something in the project has already, such as ``event`` and ``Event``."""
+    packages = {
+        found[0].replace("-", "_")
+        for requirement in (*template.dependencies, *template.dev)
+        if (found := re.match(r"[\w-]+", requirement))
+    }
+    clash = names.module if names.module in packages else None
+    for file, text in files.items():
+        if file.endswith(".py"):
+            bound = [
+                node.asname or node.name if isinstance(node, ast.alias) else node.name
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, (ast.alias, ast.ClassDef))
+            ]
+            clash = names.klass if bound.count(names.klass) > 1 else clash
+    if clash:
+        raise AnswerError(
+            f"{names.plugin!r} would be {clash} in the code, which is something else there; take "
+            f"a longer name, such as {names.plugin}-audit"
+        )
 
 
 def update(folder: Path) -> dict[str, Change]:
@@ -76,12 +121,23 @@ def update(folder: Path) -> dict[str, Change]:
         What was done, by file.
 
     Raises:
-        ProjectError: ``folder`` is no project of ``falcopy new``, or cannot be written.
+        ProjectError: ``folder`` is no project of ``falcopy new``.
+        StorageError: it cannot be written.
         NothingToDoError: it is up to date.
     """
     record = Record.read(folder)
-    values = record.values | {"falcopy_version": version("falcopy-sdk")}
-    wanted = find_template(record.template).render(values)
+    try:
+        answers = (record.values[key] for key in ("name", "description", "contact"))
+        name, description, contact = answers
+        derived = _values(Names(name), description, contact)
+        template = find_template(record.template)
+    except KeyError as error:
+        raise ProjectError(f"{folder / FILE} has no {error}; restore it") from error
+    except AnswerError as error:
+        raise ProjectError(f"{folder / FILE}: {error}") from error
+    # A newer template may use more than there was when the project was made.
+    values = derived | record.values | {"falcopy_version": version("falcopy-sdk")}
+    wanted = template.render(values)
     changes: dict[str, Change] = {}
     for name in sorted({*record.files, *wanted}):
         change = _update_file(folder, name, record.files.get(name), wanted.get(name))
@@ -106,9 +162,11 @@ def _update_file(folder: Path, name: str, base: str | None, wanted: str | None) 
     if own == wanted or base == wanted:
         return None
     if wanted is None:
-        if own is not None and own != base:
+        if own is None:  # the author removed it before
+            return None
+        if own != base:
             return Change.KEPT
-        path.unlink(missing_ok=True)
+        path.unlink()
         return Change.REMOVED
     if own is None:
         if base is not None:  # the author deleted it
@@ -145,4 +203,4 @@ def _write(folder: Path, name: str, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise ProjectError(f"{path}: {error.strerror}") from error
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from error

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.exceptions import ProjectError
+from falcopy_sdk.exceptions import ProjectError, StorageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +35,17 @@ class Record:
     files: dict[str, str] = field(repr=False)
 
     def write(self, folder: Path) -> None:
-        """Write the record into the project."""
+        """Write the record into the project.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        path = folder / FILE
+        try:
+            path.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise StorageError(f"{path} cannot be written: {error.strerror}") from error
 
     @classmethod
     def read(cls, folder: Path) -> Record:
@@ -48,7 +56,10 @@ class Record:
         """
         path = folder / FILE
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            record = cls(**json.loads(path.read_text(encoding="utf-8")))
+            if not isinstance(record.values, dict) or not isinstance(record.files, dict):
+                raise TypeError("values and files must be objects")
+            return record
         except FileNotFoundError:
             raise ProjectError(
                 f"{path}: no such file; --update is for projects that falcopy new has made"
