@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from falcopy_sdk.exceptions import FalcopyError, ProjectError, StorageError
+from falcopy_sdk.exceptions import FalcopyError, ProjectError
 
 if TYPE_CHECKING:
     from falcopy_sdk.host import FieldInfo
