@@ -23,6 +23,7 @@ __all__ = ["Looks"]
 
 _MARK: Final = re.compile(r"-([0-9a-f]{10})\.")
 _STAND_IN: Final = "-fpBUNDLEID."
+_OF_SYMBOLS: Final = [field.name for field in dataclasses.fields(DynamicSymbol)]
 
 
 class Looks:
@@ -58,10 +59,7 @@ def _encoded(findings: Sequence[Finding], library: SharedLibrary | None) -> str:
             "needed": library.needed,
             "rpath": library.rpath,
             "runpath": library.runpath,
-            "symbols": [
-                (each.name, each.defined, each.weak, each.provider, each.version)
-                for each in library.symbols
-            ],
+            "symbols": [[getattr(each, name) for name in _OF_SYMBOLS] for each in library.symbols],
             "version_needs": library.version_needs,
         }
     return json.dumps(told)

@@ -11,7 +11,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 
-from falcopy_sdk.bundle import elf, glibc_symbols
+from falcopy_sdk.bundle import audit_names, elf
 from falcopy_sdk.exceptions import BuildError
 
 if TYPE_CHECKING:
@@ -69,21 +69,21 @@ def look(path: Path, name: str, machine: str) -> tuple[list[Finding], SharedLibr
 def links(root: Path, libraries: Mapping[Path, SharedLibrary]) -> list[Finding]:
     """Whether all that is needed is there, and nothing can be taken from the host."""
     findings = []
+    needs = {path: _needs(library, libraries) for path, library in libraries.items()}
+    linked = [each for found in needs.values() for each in found.values() if each is not None]
+    names = audit_names.Names.of(libraries, linked)
     for path, library in libraries.items():
         shown = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-        reachable: set[str] = set(library.defined)
-        loaded: set[Path] = set()
-        for needed in library.needed:
-            if needed in elf.GLIBC_LIBRARIES:
-                continue
-            provider = _found(library, needed, libraries)
+        for needed, provider in needs[path].items():
             if provider is None:
                 problem = f"needs {needed}, which is neither in the bundle nor part of glibc"
                 fix = f"Install the system package that has {needed} and build again."
                 findings.append(Finding("missing-library", shown, problem, fix))
-            else:
-                reachable |= _offered(provider, libraries, loaded)
-        findings += _host_symbols(library, shown, reachable, _has_libm(library, loaded, libraries))
+        loaded = _loaded(library, needs)
+        reachable = {name for each in loaded for name in libraries[each].defined}
+        has_libm = any("libm.so.6" in libraries[each].needed for each in loaded)
+        problems = names.problems(library, reachable, has_libm)
+        findings += [Finding(code, shown, problem, fix) for code, problem, fix in problems]
     return findings
 
 
@@ -172,44 +172,23 @@ def _found(
     return None
 
 
-def _offered(
-    library: SharedLibrary, libraries: Mapping[Path, SharedLibrary], seen: set[Path]
-) -> set[str]:
-    if library.path in seen:
-        return set()
-    seen.add(library.path)
-    names = set(library.defined)
-    for needed in library.needed:
-        provider = _found(library, needed, libraries)
-        if provider is not None:
-            names |= _offered(provider, libraries, seen)
-    return names
+def _needs(
+    library: SharedLibrary, libraries: Mapping[Path, SharedLibrary]
+) -> dict[str, SharedLibrary | None]:
+    """The libraries that it needs besides glibc's; None: it is nowhere."""
+    names = [name for name in library.needed if name not in elf.GLIBC_LIBRARIES]
+    return {name: _found(library, name, libraries) for name in names}
 
 
-def _has_libm(
-    library: SharedLibrary, loaded: set[Path], libraries: Mapping[Path, SharedLibrary]
-) -> bool:
-    needed = {*library.needed, *(name for path in loaded for name in libraries[path].needed)}
-    return "libm.so.6" in needed
-
-
-def _host_symbols(
-    library: SharedLibrary, name: str, reachable: set[str], has_libm: bool
-) -> list[Finding]:
-    """Symbols that only the host could define; weak ones may stay undefined."""
-    strangers = [
-        symbol.name
-        for symbol in library.symbols
-        if not symbol.defined
-        and not symbol.weak
-        and symbol.provider not in elf.GLIBC_LIBRARIES
-        and symbol.name not in reachable
-        and not glibc_symbols.is_glibc(symbol.name)
-        and not (has_libm and glibc_symbols.is_libm(symbol.name))
-    ]
-    if not strangers:
-        return []
-    more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
-    problem = f"takes {', '.join(sorted(strangers)[:3])}{more} from whatever its host has"
-    fix = "Install the library that defines them as a wheel or system package and build again."
-    return [Finding("host-symbol", name, problem, fix)]
+def _loaded(
+    library: SharedLibrary, needs: Mapping[Path, Mapping[str, SharedLibrary | None]]
+) -> set[Path]:
+    """The files that are loaded once it is, itself included."""
+    loaded = {library.path}
+    waiting = [library.path]
+    while waiting:
+        for provider in needs[waiting.pop()].values():
+            if provider is not None and provider.path not in loaded:
+                loaded.add(provider.path)
+                waiting.append(provider.path)
+    return loaded

@@ -71,9 +71,15 @@ _GLIBC_VERSION = re.compile(r"GLIBC_(\d+)\.(\d+)(?:\.\d+)?")
 # elf.h: Elf64_Sym, and the low 15 bits of a version index (the top bit hides a definition).
 _SYMBOL = struct.Struct("<IBBHQQ")
 _VERSION_INDEX = 0x7FFF
+# elf.h: Elf64_Rela, whose r_info has the symbol's index in its upper half; section flags.
+_RELOCATION = struct.Struct("<QQq")
+_SHF_ALLOC = 2
+# elf.h: DF_SYMBOLIC of DT_FLAGS, DF_1_PIE of DT_FLAGS_1.
+_DF_SYMBOLIC, _DF_1_PIE = 2, 0x08000000
 _ET_EXEC, _ET_DYN = 2, 3
 _MACHINES = {"x86_64": 62, "aarch64": 183}
-_STB_LOCAL, _STB_WEAK = 0, 2
+_STB_LOCAL, _STB_WEAK, _STB_GNU_UNIQUE = 0, 2, 10
+_STV_DEFAULT = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,10 @@ class DynamicSymbol:
     provider: str | None
     #: For an undefined symbol: the version that it needs, ``"GLIBC_2.34"``.
     version: str | None = None
+    #: For a defined symbol: the library itself finds it by its name, and another one's first.
+    interposable: bool = False
+    #: Of its name a process has one only, whoever opened the library (STB_GNU_UNIQUE).
+    unique: bool = False
 
 
 @dataclass(frozen=True)
@@ -164,12 +174,17 @@ def _read(path: Path, elf: ELFFile) -> SharedLibrary:
         "DT_RPATH": [],
         "DT_RUNPATH": [],
     }
+    # What looks into itself first: a program, and a library that was linked with -Bsymbolic.
+    own_first = elf["e_type"] == "ET_EXEC"
     dynamic = elf.get_section_by_name(".dynamic")
     if isinstance(dynamic, DynamicSection):
         for tag in dynamic.iter_tags():
-            if tag.entry.d_tag in tags:
-                name = tag.entry.d_tag
+            name, value = tag.entry.d_tag, tag.entry.d_val
+            if name in tags:
                 tags[name].append(getattr(tag, name.removeprefix("DT_").lower()))
+            own_first |= name == "DT_SYMBOLIC"
+            own_first |= bool(name == "DT_FLAGS" and value & _DF_SYMBOLIC)
+            own_first |= bool(name == "DT_FLAGS_1" and value & _DF_1_PIE)
     providers: dict[int, tuple[str, str]] = {}
     needs: list[tuple[str, str]] = []
     section = elf.get_section_by_name(".gnu.version_r")
@@ -185,7 +200,7 @@ def _read(path: Path, elf: ELFFile) -> SharedLibrary:
         needed=tuple(tags["DT_NEEDED"]),
         rpath=_paths(tags["DT_RPATH"]),
         runpath=_paths(tags["DT_RUNPATH"]),
-        symbols=_symbols(elf, providers),
+        symbols=_symbols(elf, providers, own_first=own_first),
         version_needs=tuple(needs),
     )
 
@@ -194,7 +209,9 @@ def _paths(values: list[str]) -> tuple[str, ...]:
     return tuple(part for value in values for part in value.split(":") if part)
 
 
-def _symbols(elf: ELFFile, providers: dict[int, tuple[str, str]]) -> tuple[DynamicSymbol, ...]:
+def _symbols(
+    elf: ELFFile, providers: dict[int, tuple[str, str]], *, own_first: bool
+) -> tuple[DynamicSymbol, ...]:
     """Decodes .dynsym at once: pyelftools takes a second for a libcrypto, entry by entry."""
     table = elf.get_section_by_name(".dynsym")
     if table is None:
@@ -204,11 +221,15 @@ def _symbols(elf: ELFFile, providers: dict[int, tuple[str, str]]) -> tuple[Dynam
     versym = elf.get_section_by_name(".gnu.version")
     count = len(entries)
     versions = struct.unpack(f"<{count}H", versym.data()) if versym is not None else (0,) * count
+    used = _used(elf)
     found: list[DynamicSymbol] = []
-    for (name_at, info, _, section, _, _), version in zip(entries, versions, strict=True):
+    for index, (name_at, info, other, section, _, _) in enumerate(entries):
+        version = versions[index]
         if info >> 4 == _STB_LOCAL or not name_at:
             continue
         defined = section != 0
+        unique = info >> 4 == _STB_GNU_UNIQUE
+        by_name = defined and index in used and other & 3 == _STV_DEFAULT
         needed = None if defined else providers.get(version & _VERSION_INDEX)
         found.append(
             DynamicSymbol(
@@ -217,9 +238,22 @@ def _symbols(elf: ELFFile, providers: dict[int, tuple[str, str]]) -> tuple[Dynam
                 weak=info >> 4 == _STB_WEAK,
                 provider=needed[0] if needed else None,
                 version=needed[1] if needed else None,
+                interposable=by_name and (unique or not own_first),
+                unique=unique,
             )
         )
     return tuple(found)
+
+
+def _used(elf: ELFFile) -> set[int]:
+    """Indexes of the dynamic symbols that the dynamic loader looks up for this file."""
+    used: set[int] = set()
+    for section in elf.iter_sections("SHT_RELA"):
+        if section["sh_flags"] & _SHF_ALLOC:
+            data = section.data()
+            whole = memoryview(data)[: len(data) // _RELOCATION.size * _RELOCATION.size]
+            used |= {info >> 32 for _, info, _ in _RELOCATION.iter_unpack(whole)}
+    return used
 
 
 def glibc_floor(libraries: list[SharedLibrary]) -> str:

@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["is_glibc", "is_libm"]
+__all__ = ["is_glibc", "is_libcs", "is_libm"]
 
 _NAMES: Final = re.compile(
     r"dl(open|mopen|sym|vsym|close|error|addr1?|info|_iterate_phdr)|_?_?environ"
     r"|(pthread|sem|clock|timer|shm|mq|aio)_\w+|__\w+_chk|__(cxa_finalize|gmon_start__)"
     r"|__tls_get_addr|_ITM_(de)?registerTMCloneTable|_GLOBAL_OFFSET_TABLE_"
+    # Newer ones, which Rust's and C++'s runtimes do without on an older glibc.
+    r"|__cxa_thread_atexit_impl|__libc_single_threaded|__pthread_(get_minstack|key_create)"
+    r"|copy_file_range|getentropy|getrandom|gettid|gnu_get_libc_version|p(read|write)v2"
+    r"|pidfd_(getpid|spawnp)|posix_spawn_file_actions_add\w+|secure_getenv|statx"
 )
 
 #: The functions of ISO C's <math.h> (C11, 7.12), each for double, float and long double.
@@ -37,3 +41,8 @@ def is_libm(name: str) -> bool:
     ``ceil`` and ``log10`` from the libm that libpython names.
     """
     return _MATH.fullmatch(name) is not None
+
+
+def is_libcs(name: str) -> bool:
+    """Whether a symbol without a version can be glibc's, of any of its libraries."""
+    return is_glibc(name) or is_libm(name)

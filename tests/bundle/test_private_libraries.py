@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from falcopy_sdk.bundle import build, elf, interpreter, privatize
+from falcopy_sdk.bundle import build, elf, interpreter, privatize, symbolic
 
 HERE = Path(__file__).parent
 #: Defined by every link editor run, not by a library's author.
@@ -242,3 +242,38 @@ def test_files_that_are_hard_linked_elsewhere_stay_as_they_are(tmp_path):
     privatize.privatize(tmp_path / "bundle", running.libpython, "x", running.machine)
     assert cached.read_bytes() == module.read_bytes()
     assert (site / "_json.so").read_bytes() != module.read_bytes()
+
+
+def test_a_library_opened_by_path_finds_its_own_names_and_nobodys_are_no_hosts(compile_c, tmp_path):
+    """Names that stay, and weak ones that nothing defines: a host that has them is not asked."""
+    running = interpreter.running()
+    own, module, host = (tmp_path / f"{name}.c" for name in ("own", "module", "host"))
+    own.write_text("int inner(void) { return 42; } int PyX(void) { return inner(); }")
+    module.write_text(
+        "int host_hook(void) __attribute__((weak));\n"
+        "int PyInit_module(void) { return host_hook ? host_hook() : 42; }"
+    )
+    host.write_text(
+        "#include <dlfcn.h>\n#include <stdio.h>\n"
+        "int inner(void) { return 1; }\nint host_hook(void) { return 2; }\n"
+        "int main(int count, char **names) {\n"
+        "    for (int i = 1; i + 1 < count; i += 2) {\n"
+        "        void *library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);\n"
+        "        if (library == NULL) { puts(dlerror()); return 1; }\n"
+        '        printf("%d\\n", ((int (*)(void))dlsym(library, names[i + 1]))());\n'
+        "    }\n    return 0;\n}\n"
+    )
+    program = compile_c("interposing", [host], "-rdynamic", "-ldl")
+    shared = ("-shared", "-fPIC", "-s")
+    site = tmp_path / "bundle" / "site-packages"
+    site.mkdir(parents=True)
+    for name, source in (("own.so", own), ("module.so", module)):
+        shutil.copyfile(compile_c(name, [source], *shared), site / name)
+    ask = [program, site / "own.so", "PyX", site / "module.so", "PyInit_module"]
+    assert subprocess.check_output(ask, text=True).split() == ["1", "2"]
+    privatize.privatize(tmp_path / "bundle", running.libpython, "x", running.machine)
+    assert subprocess.check_output(ask, text=True).split() == ["42", "42"]
+    # The same where the linker has left no room for another entry.
+    tight = compile_c("tight.so", [own], *shared, "-Wl,--spare-dynamic-tags=0")
+    tight.write_bytes(symbolic.own_names_first(tight.read_bytes()))
+    assert subprocess.check_output([program, tight, "PyX"], text=True).split() == ["42"]
