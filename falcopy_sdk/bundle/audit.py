@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from falcopy_sdk.bundle import audit_cache, audit_elf, elf, image, manifest, sbom
+from falcopy_sdk.bundle import audit_cache, audit_elf, elf, image, manifest, room, sbom
 from falcopy_sdk.bundle.audit_elf import Finding
 from falcopy_sdk.exceptions import BundleFormatError
 
@@ -60,14 +60,17 @@ def audit(path: Path, *, glibc: str | None = None) -> Audit:
 
     Raises:
         BundleFormatError: it is no built plugin, or damaged beyond reading.
+        StorageError: there is no room to unpack it in.
     """
-    with tempfile.TemporaryDirectory(prefix="falcopy-audit-") as scratch:
+    with room.told(), tempfile.TemporaryDirectory(prefix="falcopy-audit-") as scratch:
         root = Path(scratch)
         try:
             with zipfile.ZipFile(path) as archive:
                 unsafe = [name for name in archive.namelist() if not _is_inside(name)]
                 archive.extractall(root, [n for n in archive.namelist() if n not in unsafe])
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            if room.is_full(error):
+                raise
             raise BundleFormatError(
                 f"{path}: its payload is damaged ({error}). {_INSTALL_AGAIN}"
             ) from error

@@ -29,6 +29,7 @@ from falcopy_sdk.bundle import (
     project,
     requirements,
     results,
+    room,
     sbom,
     sdk,
     shake,
@@ -97,9 +98,24 @@ def build(
         PluginLookupError: there is no such plugin, or it does not import.
         DeclarationError: the plugin's class is declared wrongly.
         BuildError: anything else went wrong; its subclasses say what to do.
+        StorageError: a disk is full.
     """
+    with room.told(cache.home()):
+        return _build_or_take(
+            plugin, output, glibc, platform, python_root, keep_sources, progress or (lambda _: None)
+        )
+
+
+def _build_or_take(
+    plugin: str | Path,
+    output: Path | None,
+    glibc: str | None,
+    platform: str | None,
+    python_root: Path | None,
+    keep_sources: bool,
+    say: Callable[[str], None],
+) -> BuildResult:
     started = time.monotonic()
-    say = progress or (lambda _: None)
     python = choose.python(platform, python_root)
     chosen = target.resolve(plugin, Path.cwd())
     say("reading the plugin's dependencies")
@@ -234,7 +250,8 @@ def _assemble(
     twin: _Tree | None = None,
 ) -> _Tree:
     site = root / "site-packages"
-    with ThreadPoolExecutor(1) as beside, tempfile.TemporaryDirectory() as scratch:
+    # In this order: the folder goes once nobody writes there any more.
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
         # The backend is another process, which is waited for; there is enough to do meanwhile.
         own = chosen.project
         wheel = None if own is None else beside.submit(project.build_wheel, own, Path(scratch))

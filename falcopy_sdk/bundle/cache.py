@@ -19,10 +19,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from falcopy_sdk.bundle import room
+from falcopy_sdk.exceptions import BuildError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Folders", "Store", "digest", "own_code", "stamps", "store", "tidy"]
+__all__ = ["Folders", "Store", "digest", "home", "own_code", "stamps", "store", "tidy"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +37,11 @@ _UNUSED_DAYS: Final = 30
 _PARTIAL: Final = ".partial-"
 
 
-def _home() -> Path:
+def home() -> Path:
+    """The folder of all that is kept."""
     base = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
-    return home / "falcopy"
+    parent = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
+    return parent / "falcopy"
 
 
 def digest(*parts: object) -> str:
@@ -71,7 +75,7 @@ def stamps(paths: Iterable[Path]) -> list[list[object]]:
 
 def store(kind: str) -> Store:
     """The small files of a kind; looked for once, since a build asks thousands of times."""
-    return _stores(_home(), kind)
+    return _stores(home(), kind)
 
 
 @functools.lru_cache(maxsize=16)
@@ -83,7 +87,7 @@ class Store:
     """Small files."""
 
     def __init__(self, kind: str) -> None:
-        self._folder = _made(_home() / kind)
+        self._folder = _made(home() / kind)
 
     def get(self, key: str) -> bytes | None:
         """What was stored under the key, or None."""
@@ -123,7 +127,7 @@ class Folders:
     """Folders, never changed once they are there. A lock keeps one that is in use from going."""
 
     def __init__(self, kind: str, kept: int = _KEPT_FOLDERS) -> None:
-        self._folder = _made(_home() / kind)
+        self._folder = _made(home() / kind)
         self._kept = kept
 
     @contextlib.contextmanager
@@ -132,30 +136,47 @@ class Folders:
 
         Args:
             key: hash of all that ``make`` depends on.
-            make: fills an empty folder. Its errors pass, and leave nothing behind.
+            make: fills an empty folder, elsewhere if there is no room here. Its other errors pass,
+                and leave nothing behind.
         """
-        if self._folder is None:
+        held = None if self._folder is None else self._held(self._folder, key, make)
+        if self._folder is None or held is None:
             with tempfile.TemporaryDirectory(prefix="falcopy-") as scratch:
                 make(Path(scratch))
                 yield Path(scratch)
             return
         target = self._folder / key
-        while (held := _hold(target)) is None:
-            partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=self._folder))
-            own = _hold(partial)
-            try:
-                make(partial)
-                _rename(partial, target)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
-                if own is not None:
-                    os.close(own)
-            self._tidy(key)
         try:
             os.utime(target)
             yield target
         finally:
             os.close(held)
+
+    def _held(self, parent: Path, key: str, make: Callable[[Path], None]) -> int | None:
+        """A lock on the folder of that key, which is there then; None: there is no room for it."""
+        target = parent / key
+        while (held := _hold(target)) is None:
+            try:
+                self._make(parent, target, make)
+            except (OSError, BuildError) as error:
+                if not room.is_full(error):
+                    raise
+                _log.debug("no room for %s: %s", target, error)
+                return None
+            self._tidy(key)
+        return held
+
+    def _make(self, parent: Path, target: Path, make: Callable[[Path], None]) -> None:
+        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=parent))
+        own = _hold(partial)
+        if own is None:
+            return  # taken for a leftover by another build, before the lock was there: once more
+        try:
+            make(partial)
+            _rename(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            os.close(own)
 
     def has(self, key: str) -> bool:
         """Whether that folder is there, for the moment."""
@@ -178,7 +199,7 @@ class Folders:
 
 def tidy() -> None:
     """Removes small files that no build has used for a month; looks at most once a day."""
-    stamp = _home() / "tidied"
+    stamp = home() / "tidied"
     if time.time() - _last_used(stamp) < _DAY:
         return
     try:
@@ -187,7 +208,7 @@ def tidy() -> None:
         _log.debug("no build cache: %s", error)
         return
     oldest = time.time() - _UNUSED_DAYS * _DAY
-    for path in _home().glob("*/??/*"):
+    for path in home().glob("*/??/*"):
         with contextlib.suppress(OSError):  # gone already, by another build's hand
             if path.is_file() and path.stat().st_mtime < oldest:
                 path.unlink()

@@ -9,8 +9,8 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.bundle import audit, image
-from falcopy_sdk.exceptions import BuildError
+from falcopy_sdk.bundle import audit, image, room
+from falcopy_sdk.exceptions import BuildError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,6 +62,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises:
         BuildError: it cannot be written.
+        StorageError: there is no room for it.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -69,7 +70,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         partial.replace(path)
     except OSError as error:
-        raise BuildError(
+        told = StorageError if room.is_full(error) else BuildError
+        raise told(
             f"{path} cannot be written: {error.strerror} ({error.filename or path}). "
             "Name another file with -o, or make room."
         ) from error

@@ -32,7 +32,8 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
       falcopy build . --glibc 2.28                    refuse what needs a newer glibc
       falcopy build --test                            and run the project's tests on what is inside
 
-    Exit codes: 0 built, 2 wrong usage, 4 something is missing (falcopy doctor), 5 the build failed.
+    Exit codes: 0 built, 2 wrong usage, 4 something is missing (falcopy doctor) or
+    a disk is full, 5 the build failed.
     """
 )
 @click.argument("plugin", default=".")

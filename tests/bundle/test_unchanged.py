@@ -18,7 +18,7 @@ TAKEN = "taking the result of the last build, whose inputs were the same"
 @pytest.fixture(autouse=True)
 def own_results(tmp_path, monkeypatch):
     """The steps' results are shared with other tests, those of whole builds are not."""
-    shared = cache._home()
+    shared = cache.home()
     home = tmp_path / "cache"
     (home / "falcopy").mkdir(parents=True)
     for kind in (
@@ -177,6 +177,25 @@ def test_builds_side_by_side_do_not_meet(tmp_path, monkeypatch):
         thread.join()
     assert seen == ["x"] * 4
     assert [path.name for path in (tmp_path / "home/falcopy/kind").iterdir()] == ["key"]
+
+
+def test_a_folder_that_another_build_takes_for_a_leftover_is_made_again(tmp_path, monkeypatch):
+    """Between its making and its lock nothing tells that it is in use."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    taken, mkdtemp = [], cache.tempfile.mkdtemp
+
+    def make_and_lose(**options):
+        folder = mkdtemp(**options)
+        if not taken:
+            taken.append(folder)
+            cache.Folders("kind")._tidy("another")
+        return folder
+
+    monkeypatch.setattr(cache.tempfile, "mkdtemp", make_and_lose)
+    with cache.Folders("kind").get("key", lambda folder: (folder / "file").touch()) as folder:
+        assert (folder / "file").exists()
+    assert taken
+    assert not os.path.exists(taken[0])
 
 
 def test_a_folder_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatch):
