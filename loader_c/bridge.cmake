@@ -3,7 +3,7 @@
 # (falcopy build adds the bundle's own one).
 
 file(GLOB bridge_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/bridge/*.c")
-if(bridge_sources)
+if(bridge_sources AND FALCOPY_NATIVE)
   python_add_library(_bridge MODULE WITH_SOABI ${bridge_sources})
   target_include_directories(_bridge PRIVATE
     ${include_dirs} "${CMAKE_CURRENT_SOURCE_DIR}/bridge")
@@ -18,16 +18,27 @@ endif()
 
 # For the other architectures zig compiles it, against the same headers: pyconfig.h of two 64-bit
 # little-endian Linux builds of one CPython differs in nothing that an extension module sees.
-# FALCOPY_PYTHON_INCLUDE_<arch> names that platform's own headers instead.
+# FALCOPY_PYTHON_INCLUDE_<arch> names that platform's own headers instead; off Linux it has to.
 if(bridge_sources AND NOT FALCOPY_SANITIZE AND Python_SOABI)
   set(foreign_bridges)
   foreach(arch IN LISTS FALCOPY_MACHINES)
-    if(arch STREQUAL native_arch)
+    if(FALCOPY_NATIVE AND arch STREQUAL native_arch)
       continue()
     endif()
-    set(FALCOPY_PYTHON_INCLUDE_${arch} "${Python_INCLUDE_DIRS}" CACHE STRING
-      "Python's headers for ${arch}")
-    string(REPLACE "${native_arch}" "${arch}" soabi "${Python_SOABI}")
+    if(on_linux)
+      set(default_include "${Python_INCLUDE_DIRS}")
+    else()
+      set(default_include "")
+    endif()
+    set(FALCOPY_PYTHON_INCLUDE_${arch} "${default_include}" CACHE STRING
+      "Headers of CPython for Linux on ${arch}")
+    if(NOT FALCOPY_PYTHON_INCLUDE_${arch})
+      message(WARNING "No bridge for ${arch}, so that no plugin can be built for it: "
+        "FALCOPY_PYTHON_INCLUDE_${arch} names no headers of CPython for Linux.")
+      continue()
+    endif()
+    # "cpython-311-darwin" becomes "cpython-311-x86_64-linux-gnu".
+    string(REGEX REPLACE "^([a-z]+-[0-9a-z]+)-.*" "\\1-${arch}-linux-gnu" soabi "${Python_SOABI}")
     set(output "${CMAKE_CURRENT_BINARY_DIR}/_bridge.${soabi}.so")
     set(include_flags ${include_dirs} "${CMAKE_CURRENT_SOURCE_DIR}/bridge")
     list(TRANSFORM include_flags PREPEND "-I")

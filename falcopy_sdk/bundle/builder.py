@@ -38,6 +38,7 @@ from falcopy_sdk.bundle import (
     unchanged,
     wheels,
 )
+from falcopy_sdk.bundle.interpreter import Interpreter
 from falcopy_sdk.bundle.results import BuildResult
 from falcopy_sdk.bundle.settings import Settings
 from falcopy_sdk.exceptions import BuildError, ProjectError
@@ -45,7 +46,7 @@ from falcopy_sdk.exceptions import BuildError, ProjectError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.interpreter import Python
     from falcopy_sdk.bundle.inventory import Package
     from falcopy_sdk.bundle.target import Target
     from falcopy_sdk.declare.facts import StaticFacts
@@ -168,9 +169,10 @@ def _build(
         if python.sysroot is None:
             tree = _assemble(chosen, packages, added, python, wheels_for, root, say)
         else:
-            # What cannot be run here is asked of the same plugin, made for this machine.
+            # What cannot be run here is asked of the same plugin, made for this machine, which may
+            # have another system than Linux.
             say("making it for this machine, to ask it")
-            here = interpreter.running()
+            here = interpreter.here()
             twin = _assemble(
                 chosen, _packages(chosen, None), {}, here, None, Path(scratch) / "twin", say
             )
@@ -243,7 +245,7 @@ def _assemble(
     chosen: Target,
     packages: requirements.Packages,
     added: dict[str, bytes | Path],
-    python: Interpreter,
+    python: Python,
     wheels_for: tuple[Interpreter, str] | None,
     root: Path,
     say: Callable[[str], None],
@@ -266,7 +268,7 @@ def _assemble(
     found = inventory.take(site)
     found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site, wheels_for))
     install.prune(site)
-    bridge = sdk.copy(site, python.suffixes[0] if python.sysroot else "")
+    bridge = sdk.copy(site, python.suffixes[0] if isinstance(python, Interpreter) else None)
     say("taking out what the plugin cannot reach")
     found, traced = _shake(root, python, chosen, found, twin.traced if twin else None)
     say("compiling to bytecode")
@@ -282,7 +284,7 @@ def _assemble(
 
 def _shake(
     root: Path,
-    python: Interpreter,
+    python: Python,
     chosen: Target,
     packages: tuple[Package, ...],
     traced: frozenset[str] | None,

@@ -15,7 +15,7 @@ from falcopy_sdk.exceptions import BuildError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.interpreter import Python
 
 __all__ = ["Rejected", "compile_tree", "put_back"]
 
@@ -32,7 +32,7 @@ class Rejected:
     message: str
 
 
-def compile_tree(root: Path, interpreter: Interpreter) -> tuple[Rejected, ...]:
+def compile_tree(root: Path, interpreter: Python) -> tuple[Rejected, ...]:
     """Replaces each ``x.py`` below ``root`` by ``x.pyc``.
 
     File names in tracebacks are relative to the bundle. Docstrings and assertions stay. What an
@@ -65,7 +65,7 @@ def compile_tree(root: Path, interpreter: Interpreter) -> tuple[Rejected, ...]:
     return tuple(rejected[path] for path in sorted(rejected))
 
 
-def put_back(root: Path, sources: Mapping[str, bytes], interpreter: Interpreter) -> None:
+def put_back(root: Path, sources: Mapping[str, bytes], interpreter: Python) -> None:
     """Puts sources beside their bytecode, which moves to where CPython itself has it.
 
     It is hash-based and not to be checked (PEP 552), so that a host neither compiles nor compares.
@@ -82,7 +82,7 @@ def put_back(root: Path, sources: Mapping[str, bytes], interpreter: Interpreter)
             compiled.rename(folder / f"{source.stem}.{tag}.pyc")
 
 
-def _compile(root: Path, interpreter: Interpreter, files: list[str]) -> list[Rejected]:
+def _compile(root: Path, interpreter: Python, files: list[str]) -> list[Rejected]:
     # -P: no script folder on sys.path. The seed fixes the order of set constants. Not -I, which
     # would make Python ignore it; the environment is empty instead.
     done = subprocess.run(

@@ -31,7 +31,8 @@ def python(platform: str | None, root: Path | None) -> Interpreter:
     wanted = platform or own
     if wanted not in MACHINES:
         raise ToolchainError(
-            f"plugins are built for {' and '.join(MACHINES)}; {wanted or 'this machine'} is neither"
+            f"plugins are built for {' and '.join(MACHINES)}; this machine is neither. Name one "
+            "with --platform, and its CPython with --python-root."
         )
     if root is not None:
         return python_root.find(root, MACHINES[wanted], Path(sys.executable))

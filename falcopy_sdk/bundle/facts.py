@@ -14,14 +14,14 @@ from falcopy_sdk.declare.facts import StaticFacts
 from falcopy_sdk.exceptions import BuildError, DeclarationError, PluginLoadError
 
 if TYPE_CHECKING:
-    from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.interpreter import Python
 
 __all__ = ["ask"]
 
 _WORKER = Path(__file__).with_name("facts_worker.py")
 
 
-def ask(root: Path, interpreter: Interpreter, ref: str) -> StaticFacts:
+def ask(root: Path, interpreter: Python, ref: str) -> StaticFacts:
     """Imports ``ref`` in a process that sees the bundle's modules only.
 
     Its libraries must not have been edited yet: they have to work with the interpreter outside.

@@ -1,4 +1,4 @@
-"""The running interpreter, as far as a bundle copies it."""
+"""The running Python, as far as a build runs it and a bundle copies it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from falcopy_sdk.exceptions import ToolchainError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CONFIG_VARIABLES", "MACHINES", "Interpreter", "running"]
+__all__ = ["CONFIG_VARIABLES", "MACHINES", "Interpreter", "Python", "here", "running"]
 
 #: Machines that plugins are built for, by the names that OCI gives their platforms.
 MACHINES: Final = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
@@ -35,31 +35,25 @@ CONFIG_VARIABLES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
-    """Where the parts of a CPython are.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Python:
+    """Where the modules of a CPython are, and what runs them.
 
     Attributes:
         executable: the program to run build steps with.
         version: ``"3.11.7"``.
         stdlib: folder of the pure standard library.
         dynload: folder of its extension modules; absent when all are built in.
-        libpython: the shared library.
-        machine: ``"x86_64"`` or ``"aarch64"``.
         suffixes: of its extension modules, in the order in which it looks for them.
         config: those of ``CONFIG_VARIABLES`` that its sysconfig has.
-        sysroot: the folder that is ``/`` to it, when it is another platform's; else None.
     """
 
     executable: Path
     version: str
     stdlib: Path
     dynload: Path
-    libpython: Path
-    machine: str
     suffixes: tuple[str, ...]
     config: Mapping[str, object] = field(default_factory=dict, hash=False)
-    sysroot: Path | None = None
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -73,29 +67,63 @@ class Interpreter:
         return "python{}.{}".format(*self.minor)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter(Python):
+    """One that a plugin can carry inside.
+
+    Attributes:
+        libpython: the shared library.
+        machine: ``"x86_64"`` or ``"aarch64"``.
+        sysroot: the folder that is ``/`` to it, when it is another platform's; else None.
+    """
+
+    libpython: Path
+    machine: str
+    sysroot: Path | None = None
+
+
 def running() -> Interpreter:
-    """The interpreter that runs this.
+    """The interpreter that runs this, to be carried inside a plugin.
 
     Raises:
         ToolchainError: it has no shared libpython, or is not a CPython for Linux.
     """
-    if sys.platform != "linux" or sys.implementation.name != "cpython":
+    python = here()
+    if sys.platform != "linux":
         raise ToolchainError(
-            f"plugins are built by CPython on Linux; this is {sys.implementation.name} on "
-            f"{sys.platform}"
+            f"the Python of a plugin is one for Linux, and this one is for {sys.platform}. Name "
+            "another with --platform and --python-root."
         )
     machine = platform.machine()
     if machine not in {"x86_64", "aarch64"}:
         raise ToolchainError(f"plugins are built for x86_64 and aarch64; this machine is {machine}")
     return Interpreter(
+        executable=python.executable,
+        version=python.version,
+        stdlib=python.stdlib,
+        dynload=python.dynload,
+        suffixes=python.suffixes,
+        config=python.config,
+        libpython=_libpython(),
+        machine=machine,
+    )
+
+
+def here() -> Python:
+    """The Python that runs this, on whatever system, to be asked about modules and plugins.
+
+    Raises:
+        ToolchainError: it is no CPython.
+    """
+    if sys.implementation.name != "cpython":
+        raise ToolchainError(f"plugins are built by CPython; this is {sys.implementation.name}")
+    return Python(
         executable=Path(sys.executable),
         version=platform.python_version(),
         stdlib=Path(sysconfig.get_path("stdlib")),
         # Within a virtual environment "platstdlib" is a folder of the environment.
         dynload=Path(sysconfig.get_path("platstdlib", vars={"platbase": sys.base_exec_prefix}))
         / "lib-dynload",
-        libpython=_libpython(),
-        machine=machine,
         suffixes=tuple(importlib.machinery.EXTENSION_SUFFIXES),
         config={
             name: value

@@ -9,7 +9,7 @@ from typing import Final
 
 from falcopy_sdk.exceptions import ToolchainError
 
-__all__ = ["bridge", "copy", "loader"]
+__all__ = ["bridge", "copy", "loader", "native_files"]
 
 #: What runs in the host; the command line and the tools behind it stay out.
 _SHIPPED: Final = ("__init__", "abi", "declare", "exceptions", "hooks", "runtime")
@@ -17,32 +17,20 @@ _SHIPPED: Final = ("__init__", "abi", "declare", "exceptions", "hooks", "runtime
 _LEFT_OUT: Final = frozenset({"abi/generate.py"})
 
 
-def bridge() -> Path:
-    """The bridge, an extension module.
+def bridge(suffix: str) -> Path:
+    """The bridge, an extension module for Pythons whose extension modules end so.
 
-    Raises:
-        ToolchainError: the SDK is installed without its native parts.
-    """
-    spec = importlib.util.find_spec("falcopy_sdk.runtime._bridge")
-    if spec is None or spec.origin is None:
-        raise ToolchainError(
-            "falcopy-sdk is installed without its native parts (falcopy_sdk.runtime._bridge). "
-            "Reinstall it: pip install --force-reinstall falcopy-sdk"
-        )
-    return Path(spec.origin)
-
-
-def bridge_for(suffix: str) -> Path:
-    """The bridge for a platform whose extension modules end so.
+    Nothing is imported: it may be another platform's.
 
     Raises:
         ToolchainError: this installation of the SDK has none for it.
     """
-    path = bridge().with_name(f"_bridge{suffix}")
-    if not path.is_file():
+    path = _native(f"_bridge{suffix}")
+    if path is None:
         raise ToolchainError(
-            f"this falcopy-sdk has no {path.name}, the bridge for that platform. Install a wheel "
-            "that was built with it, or build one: FALCOPY_MACHINES of loader_c/CMakeLists.txt."
+            f"this falcopy-sdk has no _bridge{suffix}, the bridge for that Python. Install a wheel "
+            "that was built with it (pip install --force-reinstall falcopy-sdk), or build one: "
+            "FALCOPY_MACHINES of loader_c/CMakeLists.txt."
         )
     return path
 
@@ -53,25 +41,41 @@ def loader(machine: str) -> Path:
     Raises:
         ToolchainError: this installation of the SDK has none for that machine.
     """
-    path = bridge().with_name(f"loader-{machine}.so")
-    if not path.is_file():
+    path = _native(f"loader-{machine}.so")
+    if path is None:
         raise ToolchainError(
-            f"this falcopy-sdk has no loader for {machine} ({path} is missing). Install its wheel "
-            "for that machine: pip install --force-reinstall falcopy-sdk"
+            f"this falcopy-sdk has no loader for {machine} (loader-{machine}.so is missing). "
+            "Install its wheel again: pip install --force-reinstall falcopy-sdk"
         )
     return path
 
 
-def copy(site: Path, suffix: str = "") -> str:
+def native_files() -> list[Path]:
+    """The compiled parts, for all platforms."""
+    return sorted(path for folder in _folders() for path in folder.glob("*.so"))
+
+
+def _native(name: str) -> Path | None:
+    return next((path for path in native_files() if path.name == name), None)
+
+
+def _folders() -> list[Path]:
+    """Those of falcopy_sdk.runtime: an editable installation has two."""
+    spec = importlib.util.find_spec("falcopy_sdk.runtime")
+    return [Path(each) for each in (spec and spec.submodule_search_locations) or ()]
+
+
+def copy(site: Path, suffix: str | None) -> str:
     """Copies the SDK's modules and the bridge into ``site``.
 
     Args:
         site: the bundle's site-packages.
         suffix: of the platform's extension modules, ``".cpython-311-aarch64-linux-gnu.so"``;
-            empty: this machine's.
+            None: no bridge, for a folder that only tells a plugin's facts.
 
     Returns:
-        the bridge's place below ``site``'s parent, ``"site-packages/falcopy_sdk/runtime/…"``.
+        the bridge's place below ``site``'s parent, ``"site-packages/falcopy_sdk/runtime/…"``;
+        empty: there is none.
 
     Raises:
         ToolchainError: a part is missing.
@@ -91,7 +95,9 @@ def copy(site: Path, suffix: str = "") -> str:
         else:
             target.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(origin, target / origin.name)
-    source = bridge_for(suffix) if suffix else bridge()
+    if suffix is None:
+        return ""
+    source = bridge(suffix)
     copied = target / "runtime" / source.name
     shutil.copyfile(source, copied)
     return copied.relative_to(site.parent).as_posix()

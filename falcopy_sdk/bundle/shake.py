@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from email.message import Message
 
-    from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.interpreter import Python
     from falcopy_sdk.bundle.modules import Module
     from falcopy_sdk.bundle.settings import Settings
 
@@ -43,7 +43,7 @@ _METADATA: Final = frozenset(
 
 def shake(
     root: Path,
-    python: Interpreter,
+    python: Python,
     ref: str,
     packages: Mapping[str, frozenset[str]],
     own: frozenset[str],
@@ -114,7 +114,7 @@ def _module_name(file: str) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imported_by(modules: Iterable[str], finder: Finder, python: Interpreter) -> set[str]:
+def _imported_by(modules: Iterable[str], finder: Finder, python: Python) -> set[str]:
     found: set[str] = set()
     for name in modules:
         module = finder.find(name)

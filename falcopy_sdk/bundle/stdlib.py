@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from falcopy_sdk.bundle.interpreter import Interpreter
+    from falcopy_sdk.bundle.interpreter import Python
 
 __all__ = ["LEFT_OUT", "copy"]
 
@@ -71,7 +71,7 @@ LEFT_OUT: Final = {
 _LEFT_OUT_INSIDE = frozenset({"__pycache__", "test", "tests"})
 
 
-def copy(interpreter: Interpreter, target: Path) -> None:
+def copy(interpreter: Python, target: Path) -> None:
     """Copies sources and extension modules to ``target`` (``root/lib/pythonX.Y``)."""
     target.mkdir(parents=True)
     for entry in sorted(interpreter.stdlib.iterdir()):
@@ -110,6 +110,6 @@ def _copy_extensions(source: Path, target: Path) -> None:
             shutil.copyfile(entry, target / entry.name)
 
 
-def _write_config(module: Path, interpreter: Interpreter) -> None:
+def _write_config(module: Path, interpreter: Python) -> None:
     lines = [f"    {name!r}: {value!r},\n" for name, value in interpreter.config.items()]
     module.write_text(f"build_time_vars = {{\n{''.join(lines)}}}\n", encoding="utf-8")

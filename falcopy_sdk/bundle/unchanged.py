@@ -89,7 +89,7 @@ def _own_files() -> str:
     found: list[object] = []
     from falcopy_sdk.bundle import sdk
 
-    for path in [*_walk(package, set()), *sorted(sdk.bridge().parent.glob("*.so"))]:
+    for path in [*_walk(package, set()), *sdk.native_files()]:
         status = path.stat()
         found += [path, status.st_size, status.st_mtime_ns]
     return cache.digest(*found)

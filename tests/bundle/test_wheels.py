@@ -1,5 +1,6 @@
 """Which wheels get into a bundle: for its platform, by either installer, from any cache."""
 
+import dataclasses
 import hashlib
 import zipfile
 from pathlib import Path
@@ -48,16 +49,7 @@ def index(tmp_path, monkeypatch):
 
 
 def _python(machine: str) -> interpreter.Interpreter:
-    running = interpreter.running()
-    return interpreter.Interpreter(
-        running.executable,
-        running.version,
-        running.stdlib,
-        running.dynload,
-        running.libpython,
-        machine,
-        running.suffixes,
-    )
+    return dataclasses.replace(interpreter.running(), machine=machine)
 
 
 @pytest.mark.parametrize("machine", ["aarch64", "x86_64"])

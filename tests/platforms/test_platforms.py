@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from falcopy_sdk.bundle import build
+from falcopy_sdk.bundle import build, installer
 from falcopy_sdk.bundle.audit import audit
+from falcopy_sdk.bundle.difference import differences
 from falcopy_sdk.exceptions import ToolchainError
 
 BUNDLE_TESTS = Path(__file__).parents[1] / "bundle"
@@ -97,6 +98,50 @@ def test_a_folder_without_a_python_or_for_another_machine_is_told(platforms, tmp
         (tmp_path / "lib" / source.name).symlink_to(source)
     with pytest.raises(ToolchainError, match=r"is for aarch64, and the plugin for x86_64"):
         build(TINY, tmp_path / "x.so", platform="linux/amd64", python_root=tmp_path)
+
+
+#: Run in a process of its own: as on a Mac, whose wheel has no part that runs there.
+_ON_A_MAC = """
+import platform, sys, sysconfig
+sysconfig.get_config_vars()  # from a file that is named after the system
+sys.platform = "darwin"
+platform.machine = lambda: "arm64"
+
+class NoNative:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("falcopy_sdk.runtime._bridge", "falcopy_sdk.host._driver"):
+            raise ImportError(f"{name} does not run here")
+
+sys.meta_path.insert(0, NoNative())
+from falcopy_sdk.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_build_on_another_system_needs_nothing_native_of_it(arm64, platforms, tmp_path):
+    """Not a Mac, but all that asks for the system or the bridge gets the answers of one."""
+    output = tmp_path / "libtiny.so"
+    command = [sys.executable, "-c", _ON_A_MAC, "build", TINY, "-o", output]
+    done = subprocess.run(
+        [*command, "--platform", "linux/arm64", "--python-root", platforms / "arm64"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "UV_CACHE_DIR": _uv_cache()},
+    )
+    assert done.returncode == 0, done.stderr
+    assert differences(output, arm64.path) == []
+    done = subprocess.run([*command], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "--platform" in done.stderr
+
+
+def _uv_cache() -> str:
+    """Only falcopy's own results are to be made anew."""
+    command = [str(installer.uv()), "cache", "dir"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the glibc that is fetched is amd64's")

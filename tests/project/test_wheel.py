@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +19,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 def test_it_holds_the_native_parts_the_types_marker_and_the_license(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert [name for name in names if name.startswith("falcopy_sdk/runtime/loader-")]
-    assert [name for name in names if name.startswith("falcopy_sdk/runtime/_bridge.")]
+    # For both platforms that plugins are built for, whichever this machine is.
+    minor = "{}{}".format(*sys.version_info[:2])
+    for machine in ("x86_64", "aarch64"):
+        assert f"falcopy_sdk/runtime/loader-{machine}.so" in names
+        assert f"falcopy_sdk/runtime/_bridge.cpython-{minor}-{machine}-linux-gnu.so" in names
     assert "falcopy_sdk/py.typed" in names
     assert "falcopy_sdk/templates/common/pyproject.toml.jinja" in names
     assert [name for name in names if name.endswith("licenses/LICENSE")]
@@ -50,3 +56,34 @@ def test_it_builds_and_runs_a_plugin_where_there_is_no_compiler(
     library = project / "dist" / "libtick.so"
     printed = author.run("falcopy", "run", library, "--fields", "tick.n", "--json", cwd=tmp_path)
     assert '"tick.n":41' in printed.replace(" ", "")
+
+
+def test_off_linux_the_parts_for_linux_are_made_and_no_others(tmp_path: Path) -> None:
+    """Without FALCOPY_NATIVE, which is off there: no C compiler's output is installed."""
+    source = Path(__file__).parents[2] / "loader_c"
+    cmake = Path(sys.executable).with_name("cmake")
+    configure = [cmake, "-S", source, "-B", tmp_path / "build", "-DFALCOPY_NATIVE=OFF"]
+    configure += [f"-DPython_EXECUTABLE={sys.executable}", "-DCMAKE_BUILD_TYPE=Release"]
+    for command in (
+        configure,
+        [cmake, "--build", tmp_path / "build"],
+        [cmake, "--install", tmp_path / "build", "--prefix", tmp_path / "out"],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    made = {p.relative_to(tmp_path / "out").as_posix() for p in (tmp_path / "out").rglob("*.so")}
+    minor = "{}{}".format(*sys.version_info[:2])
+    machines = ("x86_64", "aarch64")
+    assert made == {f"runtime/loader-{machine}.so" for machine in machines} | {
+        f"runtime/_bridge.cpython-{minor}-{machine}-linux-gnu.so" for machine in machines
+    }
+    # The one for this machine is imported by this Python, in place of the one that gcc made.
+    (bridge,) = (tmp_path / "out/runtime").glob(f"_bridge.*-{os.uname().machine}-*")
+    code = (
+        "import importlib.util as util, sys\n"
+        "spec = util.spec_from_file_location('falcopy_sdk.runtime._bridge', sys.argv[1])\n"
+        "module = util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(module)\n"
+        "assert module.table_address()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, bridge], check=True)
