@@ -88,10 +88,11 @@ def _install_pins(pins: Sequence[Pin], site: Path, platform: Platform | None) ->
             # Copies: hard links would share the files, which are edited later, with uv's cache.
             command = [uv, "pip", "install", "--python", sys.executable, "--link-mode", "copy"]
             command += platforms.for_uv(*platform) if platform else []
+            problem = installer.run_uv([*command, *common])
         else:
             command = [*installer.pip(), "install", "--no-compile", "--ignore-installed"]
             command += platforms.for_pip(*platform) if platform else []
-        problem = installer.run([*command, *common])
+            problem = installer.run([*command, *common])
     if problem is not None:
         raise ProjectError(
             f"the pinned packages cannot be installed:\n{problem}\nOnly wheels with the hashes of "

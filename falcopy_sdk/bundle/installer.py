@@ -15,7 +15,7 @@ from falcopy_sdk.exceptions import ToolchainError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["pip", "run", "uv"]
+__all__ = ["pip", "run", "run_uv", "uv"]
 
 #: Lines of an installer's error that are shown: its own explanation comes last.
 _ERROR_LINES = 30
@@ -60,3 +60,17 @@ def run(command: list[str], environment: Mapping[str, str] | None = None) -> str
         return None
     lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
     return "\n".join(lines[-_ERROR_LINES:]) or f"{command[0]} ended with {done.returncode}"
+
+
+def run_uv(command: list[str], environment: Mapping[str, str] | None = None) -> str | None:
+    """Runs a command of uv's with what its cache has, and with the index if that is not enough.
+
+    For commands whose result is the same either way. It saves asking the index, and works without
+    a network.
+
+    Returns:
+        as :func:`run`.
+    """
+    if run([*command, "--offline"], environment) is None:
+        return None
+    return run(command, environment)

@@ -10,6 +10,7 @@ import tempfile
 import tomllib
 import zipfile
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -145,16 +146,40 @@ def build_wheel(project: Project, output: Path) -> Path:
         if uv := installer.uv():
             command = [uv, "build", "--wheel", "--python", sys.executable]
             command += ["--out-dir", str(output), str(project.folder)]
+            problem = installer.run_uv(command, environment)
         else:
             command = [*installer.pip(), "wheel", "--no-deps"]
+            # Without need nothing is fetched: pip keeps no environments of build backends.
+            command += ["--no-build-isolation"] if _has_backend(project) else []
             command += ["--wheel-dir", str(output), str(project.folder)]
-        problem = installer.run(command, environment)
+            problem = installer.run(command, environment)
         wheels = sorted(output.glob("*.whl"))
         if problem is not None or len(wheels) != 1:
             raise ProjectError(
                 f"{project.folder}: its build backend made no wheel:\n{problem or 'no error given'}"
             )
         return wheels[0]
+
+
+def _has_backend(project: Project) -> bool:
+    """Whether this environment has what the project needs to be built (PEP 518)."""
+    wanted = project.document.get("build-system", {}).get("requires", ["setuptools"])
+    try:
+        requirements = [Requirement(text) for text in wanted]
+    except InvalidRequirement:
+        return False  # the backend's frontend will tell
+    return all(
+        not (each.marker is None or each.marker.evaluate()) or _is_met(each)
+        for each in requirements
+    )
+
+
+def _is_met(requirement: Requirement) -> bool:
+    try:
+        version = metadata.version(requirement.name)
+    except metadata.PackageNotFoundError:
+        return False
+    return requirement.specifier.contains(version, prereleases=True)
 
 
 def unpack_wheel(wheel: Path, site: Path) -> None:

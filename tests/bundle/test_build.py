@@ -17,7 +17,6 @@ import pytest
 
 from falcopy_sdk import hooks
 from falcopy_sdk.bundle import build, installer, sdk
-from falcopy_sdk.bundle.difference import differences
 from falcopy_sdk.bundle.image import read_image
 from falcopy_sdk.exceptions import (
     BuildError,
@@ -34,16 +33,14 @@ PROJECTS = Path(__file__).parent / "projects"
 
 
 def falcopy(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Runs the command; ``cwd`` and ``umask`` are taken out of the environment."""
+    """Runs the command; ``cwd`` is taken out of the environment."""
     cwd = environment.pop("cwd", None)
-    umask = int(environment.pop("umask", "022"), 8)
     return subprocess.run(
         [sys.executable, "-m", "falcopy_sdk", *arguments],
         capture_output=True,
         text=True,
         check=False,
         cwd=cwd,
-        umask=umask,
         env={**os.environ, **environment},
     )
 
@@ -125,33 +122,6 @@ def test_the_bundle_tells_no_path_of_the_building_machine(built):
             data = path.read_bytes()
             found += [(path, secret) for secret in secrets if secret in data]
     assert found == []
-
-
-def test_two_builds_in_different_settings_give_the_same_bytes(built, tmp_path, project):
-    other = tmp_path / "another folder" / "out.so"
-    # Only falcopy's own cache is to be empty: uv's holds what the index serves.
-    uv_cache = subprocess.run(
-        [str(installer.uv()), "cache", "dir"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    done = falcopy(
-        "build",
-        "-o",
-        str(other),
-        cwd=str(project),
-        umask="077",
-        TZ="Pacific/Kiritimati",
-        LC_ALL="C",
-        PYTHONHASHSEED="7",
-        SOURCE_DATE_EPOCH="1",
-        TMPDIR=str(tmp_path),
-        HOME=str(tmp_path / "another home"),
-        USER="somebody",
-        XDG_CACHE_HOME=str(tmp_path / "empty"),
-        UV_CACHE_DIR=uv_cache,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{other}\n"
-    assert differences(other, built.result.path) == []
 
 
 def test_progress_is_plain_lines_when_it_goes_to_no_terminal(project, tmp_path):
