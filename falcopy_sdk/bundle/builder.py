@@ -30,7 +30,6 @@ from falcopy_sdk.bundle import (
     requirements,
     results,
     room,
-    sbom,
     sdk,
     shake,
     stdlib,
@@ -163,6 +162,9 @@ def _build(
     started: float,
 ) -> tuple[BuildResult, Iterable[Path]]:
     """The result, and the libraries of this machine that went into it."""
+    # Slow to import, and of no use where a kept result is taken.
+    from falcopy_sdk.bundle import sbom
+
     loader = sdk.loader(python.machine)
     with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
         root = Path(scratch) / "bundle"
@@ -253,14 +255,15 @@ def _assemble(
 ) -> _Tree:
     site = root / "site-packages"
     # In this order: the folder goes once nobody writes there any more.
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as beside:
         # The backend is another process, which is waited for; there is enough to do meanwhile.
         own = chosen.project
         wheel = None if own is None else beside.submit(project.build_wheel, own, Path(scratch))
+        library = beside.submit(stdlib.copy, python, root / "lib" / python.folder)
         say(f"installing {len(packages.pins) + len(packages.installed)} packages")
         install.install(packages, site, wheels_for)
         say(f"copying the standard library of Python {python.version}")
-        stdlib.copy(python, root / "lib" / python.folder)
+        library.result()
         if own is not None and wheel is not None:
             say(f"building {own.name}")
             project.unpack_wheel(wheel.result(), site)

@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.bundle import audit, image, room
+from falcopy_sdk.bundle import image, room
 from falcopy_sdk.exceptions import BuildError, StorageError
 
 if TYPE_CHECKING:
@@ -88,6 +88,9 @@ def sha256(path: Path) -> str:
 
 def _audit(built: Path, root: Path, path: Path, glibc: str | None) -> tuple[str, ...]:
     """Refuses what would harm a host; a missing licence is the author's to judge, a note."""
+    # Slow to import, and of no use to who only copies a file.
+    from falcopy_sdk.bundle import audit
+
     found = audit.audit_unpacked(built, root, path.name, glibc=glibc).findings
     notes = tuple(str(f).removesuffix(".") for f in found if f.code == "no-licence")
     harmful = [f for f in found if f.code != "no-licence"]
