@@ -6,7 +6,8 @@
 #
 # FALCOPY_PLATFORMS says where (default ${XDG_CACHE_HOME:-$HOME/.cache}/falcopy/platforms):
 #   arm64/      Debian 12 for arm64: libpython3.11 with its headers, and glibc
-#   bullseye/   Debian 11's glibc for amd64
+#   bullseye/   Debian 11's glibc (2.31) for amd64
+#   bookworm/   Debian 12's (2.36)
 #   qemu/       QEMU's user-mode emulator of arm64
 # The last line on standard output is the setting for the tests, to be evaluated by a shell.
 set -euo pipefail
@@ -55,6 +56,7 @@ version=$(sha256sum <"${BASH_SOURCE[0]}" | cut -c1-16)
 if [[ $(cat "$folder/ready" 2>/dev/null) != "$version" ]]; then
   fetch arm64 bookworm arm64 libpython3.11 libpython3.11-dev
   fetch bullseye bullseye amd64 libc6 libgcc-s1
+  fetch bookworm bookworm amd64 libc6 libgcc-s1
   fetch qemu bookworm "$(dpkg --print-architecture)" qemu-user-static
   # Of 200 MB of emulators one is used.
   find "$folder/qemu" -type f ! -name qemu-aarch64-static -delete

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -144,26 +145,55 @@ def _uv_cache() -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.fixture(scope="session")
+def from_the_wheel(author, tmp_path_factory):
+    """The small plugin, as somebody builds it who has falcopy from its wheel; and its floor."""
+    folder = tmp_path_factory.mktemp("author")
+    project = Path(shutil.copytree(TINY, folder / "tiny"))
+    author.run("falcopy", "build", project, "-o", folder / "libtiny.so", cwd=folder)
+    told = author.run("falcopy", "inspect", "--json", folder / "libtiny.so", cwd=folder)
+    floor = json.loads(told)["glibc_floor"]["bundle"]
+    return folder / "libtiny.so", tuple(map(int, floor.split(".")))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the glibc that is fetched is amd64's")
-def test_on_the_glibc_of_debian_11_a_plugin_tells_its_facts_and_why_it_does_not_start(
-    platforms, host_program, tmp_path
+@pytest.mark.parametrize(("suite", "glibc"), [("bullseye", (2, 31)), ("bookworm", (2, 36))])
+def test_a_plugin_of_the_wheel_starts_on_the_glibc_it_says_and_tells_why_on_an_older_one(
+    from_the_wheel, platforms, host_program, tmp_path, suite, glibc
 ):
-    library = build(TINY, tmp_path / "libtiny.so")
-    glibc = platforms / "bullseye"
-    program = host_program("x86_64", "2.28")
-    libraries = glibc / "lib/x86_64-linux-gnu"
+    library, floor = from_the_wheel
+    libraries = platforms / suite / "lib/x86_64-linux-gnu"
+    if not libraries.is_dir():
+        pytest.skip(f"no {libraries}; tests/platforms/prepare.sh fetches it")
     done = subprocess.run(
-        [libraries / "ld-2.31.so", "--library-path", libraries, program, library.path],
+        [
+            *(libraries / "ld-linux-x86-64.so.2", "--library-path", libraries),
+            *(host_program("x86_64", "2.28"), library),
+        ],
         capture_output=True,
         text=True,
         check=False,
         env={"FALCOPY_CACHE_DIR": str(tmp_path / "cache")},
     )
-    fits = tuple(map(int, library.glibc_floor.split("."))) <= (2, 31)
-    if fits:
+    if floor <= glibc:
         assert done.returncode == 0, done.stderr
-        assert len(done.stdout.splitlines()) == 3
+        verbs = [json.loads(line)["verb"] for line in done.stdout.splitlines()]
+        assert verbs == ["start", "libraries", "end"]
     else:
         assert done.returncode != 0
-        assert f"needs glibc {library.glibc_floor}" in done.stderr
-        assert "2.31" in done.stderr
+        assert "needs glibc {}.{}".format(*floor) in done.stderr
+        assert "{}.{}".format(*glibc) in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_floor_that_a_plugin_says_is_the_lowest_that_a_build_grants(
+    from_the_wheel, author, tmp_path
+):
+    library, (major, minor) = from_the_wheel
+    build = ["falcopy", "build", library.with_name("tiny"), "-o", tmp_path / "x.so", "--glibc"]
+    author.run(*build, f"{major}.{minor}", cwd=tmp_path)
+    with pytest.raises(AssertionError, match=rf"needs GLIBC_{major}\.{minor} of "):
+        author.run(*build, f"{major}.{minor - 1}", cwd=tmp_path)
