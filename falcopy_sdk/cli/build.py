@@ -30,7 +30,7 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
       falcopy build                                   dist/lib<name>.so of this folder
       falcopy build acme_audit:AcmeAudit -o libacme-audit.so
       falcopy build . --glibc 2.28                    refuse what needs a newer glibc
-      falcopy build --test                            and run the project's tests on what is inside
+      falcopy build --test                            and run the project's tests inside
 
     Exit codes: 0 built, 2 wrong usage, 4 something is missing (falcopy doctor) or
     a disk is full, 5 the build failed.
@@ -64,7 +64,7 @@ def _file(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -
 @click.option(
     "--test",
     is_flag=True,
-    help="Run the project's tests with pytest; the plugin finds only what its bundle has.",
+    help="Run the project's tests with pytest, on the Python and with the packages inside.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Notes and errors only, and the file's path.")
 def build(

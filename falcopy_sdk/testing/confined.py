@@ -1,7 +1,8 @@
 """The pytest plugin behind ``falcopy build --test``: bundled code finds only what its bundle has.
 
-It runs in the author's environment, where much more is installed, and often imported already by the
-tools of the tests. So each request is judged by who makes it. The nearest code on the stack decides
+Also on the Python inside a plugin (:mod:`.inside_boot`) the author's environment is there for the
+tests, much more is installed in it, and often imported already by the tools of the tests. So each
+request is judged by who makes it. The nearest code on the stack decides
 that is either the plugin's own or in no bundle; dependencies and the standard library, which tests
 use as well, ask on behalf of their caller. The top level of a module of the bundle is always
 confined, since what it finds stays.
@@ -21,11 +22,11 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from types import FrameType
-
-    import pytest
 
 __all__ = ["LIMITS"]
 
@@ -44,6 +45,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     if (file := os.environ.get(LIMITS)) and not isinstance(builtins.__import__, _Import):
         with open(file, encoding="utf-8") as text:
             _Confinement(json.load(text)).start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[Any]) -> None:
+    """Have the workers of pytest-xdist run on the same Python."""
+    with open(os.environ[LIMITS], encoding="utf-8") as text:
+        python = json.load(text).get("python")
+    for spec in specs:
+        if python and spec.popen and not spec.python:
+            spec.python = python
 
 
 class _Import:
@@ -83,6 +94,7 @@ class _Confinement:
         self._report: str = limits["report"]
         self._find_spec = importlib.util.find_spec
         self._folders: dict[str, str] = {}
+        self._sources: dict[str, list[str]] = {}
 
     def start(self) -> None:
         self._write({"started": True})
@@ -90,6 +102,10 @@ class _Confinement:
             spec = self._find_spec(top)
             for folder in (spec.submodule_search_locations or ()) if spec else ():
                 self._folders[os.path.join(folder, "")] = top
+            # On the Python inside a plugin that is its folder; the author's may have more.
+            finders = (getattr(finder, "of_author", None) for finder in sys.meta_path)
+            author = next((find(top) for find in finders if find), spec)
+            self._sources[top] = [*(author.submodule_search_locations or ())] if author else []
         self._replace(importlib.import_module, self._import_module(importlib.import_module))
         self._replace(importlib.util.find_spec, self._spec_finder())
         self._confine_metadata()
@@ -174,8 +190,10 @@ class _Confinement:
         for folder, top in self._folders.items():
             if not path.startswith(folder) or path.endswith(_CODE):
                 continue
-            inside = f"{top}/{path[len(folder) :]}"
-            if inside in self._data or not os.path.isfile(path):
+            rest = path[len(folder) :]
+            inside = f"{top}/{rest}"
+            places = (os.path.join(source, rest) for source in self._sources[top])
+            if inside in self._data or not any(map(os.path.isfile, places)):
                 continue
             if (asker := self._asker()) is not None:
                 self._note(f"file {inside}", asker, "have the build backend put it into the wheel")

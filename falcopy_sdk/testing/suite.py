@@ -1,10 +1,11 @@
-"""A project's own tests, run against what the bundle has (``falcopy build --test``)."""
+"""A project's own tests, run on the Python inside its plugin (``falcopy build --test``)."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from packaging.utils import canonicalize_name
 
-from falcopy_sdk.bundle import manifest, target
+from falcopy_sdk.bundle import elf, manifest, room, target
 from falcopy_sdk.bundle.stdlib import LEFT_OUT
 from falcopy_sdk.exceptions import BuildError, ProjectError, ToolchainError
+from falcopy_sdk.testing import inner_python
 from falcopy_sdk.testing.confined import LIMITS
 
 if TYPE_CHECKING:
@@ -61,7 +63,11 @@ def project_with_tests(plugin: str | Path) -> Project:
 
 
 def run_tests(project: Project, library: Path) -> tuple[str, ...]:
-    """Runs pytest in the project's folder; its code finds only what the library has.
+    """Runs pytest in the project's folder, on the interpreter and the modules of the library.
+
+    Only pytest, the tests and what these import besides come from this environment; the plugin's
+    code finds what the library has. A library for another machine runs nowhere here: its contents
+    then confine the plugin's code on this environment's Python, and a note says so.
 
     pytest prints to standard error, and takes more options from the variable ``PYTEST_ADDOPTS``.
 
@@ -75,17 +81,23 @@ def run_tests(project: Project, library: Path) -> tuple[str, ...]:
     Raises:
         ProjectError: it has no tests.
         BuildError: a test fails, or pytest does; the message names what was missed.
+        StorageError: there is no room to unpack the library.
     """
     contents = _contents(project, library)
-    with tempfile.TemporaryDirectory(prefix="falcopy-test-") as scratch:
+    foreign = _why_not_here(contents)
+    with room.told(), tempfile.TemporaryDirectory(prefix="falcopy-test-") as scratch:
         report = Path(scratch) / "report.jsonl"
         limits = Path(scratch) / "limits.json"
+        python = [sys.executable]
+        if foreign is None:
+            python = [str(inner_python.prepare(library, Path(scratch)))]
+            contents["python"] = python[0]
         limits.write_text(json.dumps({**contents, "report": str(report)}), encoding="utf-8")
         # Beside another pytest of this user, say of a second build: they would clean up the same
         # folder, which pytest warns of, and a warning may be an error.
         roots = {} if _TEMPROOT in os.environ else {_TEMPROOT: scratch}
         code = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "falcopy_sdk.testing.confined"],
+            [*python, "-m", "pytest", "-p", "falcopy_sdk.testing.confined"],
             cwd=project.folder,
             env={**os.environ, LIMITS: str(limits), **roots},
             stdout=sys.stderr,
@@ -105,7 +117,23 @@ def run_tests(project: Project, library: Path) -> tuple[str, ...]:
         raise BuildError(
             "pytest ran without its plugin falcopy_sdk.testing.confined: is it blocked?"
         )
-    return (*_passed_without(refused), *_other_versions(project, contents["packages"]))
+    if foreign is None:
+        return tuple(_passed_without(refused))
+    return (
+        f"the tests ran on this environment's Python: {foreign}",
+        *_passed_without(refused),
+        *_other_versions(project, contents["packages"]),
+    )
+
+
+def _why_not_here(contents: dict[str, Any]) -> str | None:
+    """Why this machine cannot run what is inside; None: it can."""
+    if sys.platform != "linux" or platform.machine() != contents["machine"]:
+        return f"the plugin is for Linux on {contents['machine']}"
+    own = platform.libc_ver()[1]
+    if elf.parse_glibc(own) < elf.parse_glibc(contents["glibc_floor"]):
+        return f"the plugin needs glibc {contents['glibc_floor']}, and this is {own}"
+    return None
 
 
 def _contents(project: Project, library: Path) -> dict[str, Any]:
@@ -130,6 +158,8 @@ def _contents(project: Project, library: Path) -> dict[str, Any]:
     return {
         "name": document["plugin"]["name"],
         "packages": document["packages"],
+        "machine": document["machine"],
+        "glibc_floor": document["glibc_floor"],
         "modules": sorted(modules | _modules(stdlib)),
         "own": sorted(own),
         "data": sorted(str(path) for path in inside if path.suffix not in _CODE),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import textwrap
@@ -10,6 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from falcopy_sdk.bundle.project import read_project
+from falcopy_sdk.exceptions import BuildError
+from falcopy_sdk.testing import suite
 
 PLUGIN = """
     import importlib
@@ -96,6 +101,44 @@ TESTS = {
                 plugin.tool_chain()
             monkeypatch.setitem(sys.modules, "wave", type(sys)("wave"))
             assert plugin.load("sound").__name__ == "wave"
+    """,
+    "inside": """
+        import _lsprof
+        import json
+        import subprocess
+        import sys
+
+        import pytest
+        from lazy import plugin
+
+
+        def test_what_the_bundle_has_comes_from_it_and_the_rest_from_here():
+            root = json.__file__.partition("/lib/python")[0]
+            for module in (json, plugin, sys.modules["falcopy_sdk.declare"]):
+                assert module.__file__.startswith(root), module
+                assert module.__file__.endswith(".pyc")
+            assert sys.prefix == root
+            for module in (_lsprof, pytest):
+                assert not module.__file__.startswith(root)
+            profile = _lsprof.Profiler()
+            profile.enable()
+            plugin.optional()
+            profile.disable()
+            assert profile.getstats()
+
+
+        def test_the_process_has_the_libpython_of_the_bundle():
+            maps = open("/proc/self/maps").read()
+            root = sys.prefix
+            assert [line for line in maps.splitlines() if f"{root}/lib/libpython" in line]
+            assert "_json" not in sys.modules or sys.modules["_json"].__file__.startswith(root)
+
+
+        def test_programs_that_tests_start_are_ordinary():
+            told = subprocess.check_output(
+                [sys.executable, "-c", "import sys, wave; print(sys.prefix)"], text=True
+            )
+            assert told.strip() != sys.prefix
     """,
     "data": """
         from lazy import plugin
@@ -188,6 +231,40 @@ def test_tests_run_again_on_an_unchanged_build_also_in_parallel(project: _Projec
         assert "1 failed, 1 passed" in done.stderr
         assert "wave, asked for by lazy.plugin" in done.stderr
     assert "taking the result of the last build" in done.stderr
+
+
+@pytest.mark.parametrize("addopts", ["-q", "-q -n 2"])
+def test_they_run_on_the_python_and_the_modules_inside(project: _Project, addopts: str) -> None:
+    project.add("inside", "streams")
+    project.say('\n[tool.falcopy]\ninclude-modules = ["wave"]\n')
+    done = project.build("--test", addopts=addopts)
+    assert done.returncode == 0, done.stderr
+    assert "4 passed" in done.stderr
+    assert "note: the tests ran" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("function", "answer", "why"),
+    [
+        ("machine", "riscv64", "the plugin is for Linux on "),
+        ("libc_ver", ("glibc", "2.17"), "and this is 2.17"),
+    ],
+)
+def test_a_plugin_that_cannot_run_here_is_tested_by_its_contents(
+    project: _Project, monkeypatch: pytest.MonkeyPatch, function: str, answer: Any, why: str
+) -> None:
+    project.add("loads")
+    assert project.build().returncode == 0
+    monkeypatch.setattr(platform, function, lambda *_: answer)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-q -p no:cacheprovider")
+    library = project.folder / "dist/liblazy.so"
+    with pytest.raises(BuildError, match=r"wave, asked for by lazy\.plugin"):
+        suite.run_tests(read_project(project.folder), library)
+    (project.folder / "tests/test_loads.py").unlink()
+    project.add("optional")
+    told = suite.run_tests(read_project(project.folder), library)
+    assert told[0].startswith("the tests ran on this environment's Python: the plugin ")
+    assert why in told[0]
 
 
 def test_optional_modules_are_missing_as_in_the_bundle(project: _Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,21 @@ def test_a_dry_run_publishes_signs_indexes_and_verifies(
     assert "snippets/falcoctl.yaml" in sums
     checked = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path)
     assert checked.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_build_is_tested_on_the_python_and_the_packages_inside(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "release", "build", "--no-sdk-wheel", "--output", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.search(r"^(\d+) passed in ", done.stderr, re.MULTILINE)
+    assert passed
+    assert int(passed[1]) > 500
+    assert "note: the tests" not in done.stderr
+    (library,) = tmp_path.glob("*/libk8saudit-aks.so")
+    assert (library.parent / "sbom.cdx.json").is_file()
+    assert list((tmp_path / "wheels").glob("falcopy_k8saudit_aks-*.whl"))
 
 
 def test_without_a_build_there_is_nothing_to_publish(tmp_path: Path) -> None:
