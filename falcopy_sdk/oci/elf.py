@@ -18,7 +18,7 @@ from falcopy_sdk.oci.descriptor import Platform
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Elf", "machine_name", "read_elf"]
+__all__ = ["BUILT_SECTION", "Elf", "machine_name", "read_elf"]
 
 #: e_machine, byte order -> Go's name of the architecture, and the kernel's (uname -m).
 _MACHINES: Final = {
@@ -48,6 +48,8 @@ _EVERYWHERE: Final = re.compile(
     r"\.so\.\d+"
 )
 _SYSTEM_PATHS: Final = ("/lib", "/usr/lib")
+#: Of the section by which falcopy's loaders are known; falcopy_sdk/bundle/image.py writes it.
+BUILT_SECTION: Final = ".falcopy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,13 @@ class Elf:
         platform: By Go's names.
         glibc: The oldest glibc that loads the file itself, ``(2, 17)``.
         foreign: Libraries that it needs and that not every machine has.
+        built: Whether falcopy built it, or it says so.
     """
 
     platform: Platform
     glibc: tuple[int, int]
     foreign: tuple[str, ...]
+    built: bool
 
 
 def machine_name(platform: Platform) -> str:
@@ -104,7 +108,8 @@ def _read(path: Path, elf: ELFFile) -> Elf:
             "built it (RPATH); link without it, or remove it: patchelf --remove-rpath"
         )
     foreign = tuple(name for name in needed if not _EVERYWHERE.fullmatch(name))
-    return Elf(Platform("linux", names[0]), _glibc(elf), foreign)
+    built = elf.get_section_by_name(BUILT_SECTION) is not None
+    return Elf(Platform("linux", names[0]), _glibc(elf), foreign, built)
 
 
 def _is_system(path: str) -> bool:

@@ -1,7 +1,8 @@
-"""A plugin's own word on its name, version and needs, asked in a process of its own.
+"""A plugin's own word on its name, version and needs, and whether its file is whole.
 
-``falcopy inspect`` reads files that falcopy built, and loads others: their code must not run
-here, where it could take the packaging down with it.
+Both are asked in processes of their own. ``falcopy inspect`` reads files that falcopy built, and
+loads others: their code must not run here, where it could take the packaging down with it. What
+can tell a damaged file (:mod:`falcopy_sdk.provenance.check_worker`) stands above this package.
 """
 
 from __future__ import annotations
@@ -53,14 +54,16 @@ class PluginFile:
 def read_plugins(paths: Sequence[Path]) -> tuple[list[PluginFile], list[str]]:
     """Read the builds of one plugin for one or more platforms.
 
-    One for another machine that falcopy did not build cannot be asked; it is taken to be the same
-    plugin as the others.
+    Each file is checked: one of ours must be as it was built, one of others must find all that it
+    needs. One for another machine that falcopy did not build cannot be asked; it is taken to be
+    the same plugin as the others.
 
     Returns:
         The files by platform, and notes for the user.
 
     Raises:
-        PackageError: one is no plugin, two are for one platform, or they are of two plugins.
+        PackageError: one is no plugin or is damaged, two are for one platform, or they are of two
+            plugins.
     """
     headers = {path: read_elf(path) for path in paths}
     platforms: dict[str, Path] = {}
@@ -71,8 +74,9 @@ def read_plugins(paths: Sequence[Path]) -> tuple[list[PluginFile], list[str]]:
     found: list[PluginFile] = []
     unasked: list[Path] = []
     for path, elf in headers.items():
+        _check(path)
         foreign = machine_name(elf.platform) != platform.machine()
-        file = _ask(path, elf, may_fail=foreign)
+        file = _ask(path, elf, may_fail=foreign and not elf.built)
         if file is None:
             unasked.append(path)
         else:
@@ -107,20 +111,38 @@ def read_plugins(paths: Sequence[Path]) -> tuple[list[PluginFile], list[str]]:
     return sorted(found, key=lambda file: file.elf.platform), notes
 
 
-def _ask(path: Path, elf: Elf, *, may_fail: bool) -> PluginFile | None:
-    command = [sys.executable, "-m", "falcopy_sdk", "inspect", "--json", str(path)]
+def _check(path: Path) -> None:
+    done = _run(path, "falcopy_sdk.provenance.check_worker")
+    if done.returncode:
+        raise PackageError(f"{path}: its check ended with {done.returncode}: {_last_line(done)}")
+    problems = json.loads(done.stdout)
+    if problems:
+        more = f" (and {len(problems) - 1} more: falcopy verify {path})" if problems[1:] else ""
+        raise PackageError(f"{path}: {problems[0]}{more}")
+
+
+def _run(path: Path, *module: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", *module, str(path)]
     try:
-        done = subprocess.run(
+        return subprocess.run(
             command, capture_output=True, text=True, check=False, timeout=_SECONDS
         )
     except subprocess.TimeoutExpired:
         raise PackageError(
             f"{path}: does not answer within {_SECONDS} s when asked for its name"
         ) from None
+
+
+def _last_line(done: subprocess.CompletedProcess[str]) -> str:
+    return done.stderr.strip().rpartition("\n")[2]
+
+
+def _ask(path: Path, elf: Elf, *, may_fail: bool) -> PluginFile | None:
+    done = _run(path, "falcopy_sdk", "inspect", "--json")
     if done.returncode:
         if may_fail:
             return None
-        said = done.stderr.strip().rpartition("\n")[2].removeprefix("falcopy: ")
+        said = _last_line(done).removeprefix("falcopy: ")
         said = said or f"{path}: it ended with {done.returncode} when asked for its name"
         raise PackageError(f"{said} (asked with falcopy inspect {path})")
     report = json.loads(done.stdout)

@@ -40,3 +40,11 @@ EXPORT long uses_random(void *room) { return getrandom(room, 1, 0); }
 extern int res_init_of_somewhere(void);
 EXPORT int uses(void) { return res_init_of_somewhere(); }
 #endif
+#ifdef OF_PYTHON
+extern void *PyErr_Occurred(void);
+EXPORT void *uses_python(void) { return PyErr_Occurred(); }
+#endif
+#ifdef UNWINDS
+extern int _Unwind_Backtrace(void *each, void *data);
+EXPORT int unwinds(void) { return _Unwind_Backtrace(NULL, NULL); }
+#endif
