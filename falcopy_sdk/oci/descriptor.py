@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from falcopy_sdk.exceptions import IntegrityError
 
 __all__ = [
+    "DEEPEST",
     "DOCUMENT_LIMIT",
     "EMPTY_CONFIG",
     "INDEX",
@@ -30,6 +31,9 @@ INDEX: Final = "application/vnd.oci.image.index.v1+json"
 EMPTY_CONFIG: Final = "application/vnd.oci.empty.v1+json"
 #: Bytes; what clients and registries hold of a manifest, index or config (distribution-spec).
 DOCUMENT_LIMIT: Final = 4 * 1024 * 1024
+#: Manifests one below, or about, the other: an artifact has an index, its manifests, what is about
+#: these, and a signature of that.
+DEEPEST: Final = 16
 
 _DIGEST: Final = re.compile(r"sha256:[0-9a-f]{64}")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Self
 
 from falcopy_sdk.exceptions import IntegrityError, PackageError
 from falcopy_sdk.oci.descriptor import (
+    DEEPEST,
     DOCUMENT_LIMIT,
     INDEX,
     MANIFEST,
@@ -24,6 +25,7 @@ from falcopy_sdk.oci.descriptor import (
     sha256_digest,
 )
 from falcopy_sdk.oci.files import sha256_of, storing, written_beside
+from falcopy_sdk.oci.layout_folder import INDEX_FILE, MARKER, check_replaceable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,10 +36,7 @@ __all__ = ["REF_NAME", "Layout"]
 #: Annotation of an entry of ``index.json``: its tag (image-spec, annotations.md).
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 
-_MARKER: Final = "oci-layout"
 _MARKER_TEXT: Final = b'{"imageLayoutVersion":"1.0.0"}'
-_INDEX: Final = "index.json"
-_PARTS: Final = frozenset({_MARKER, _INDEX, "blobs"})
 _CHUNK: Final = 1024 * 1024
 
 
@@ -59,26 +58,14 @@ class Layout:
             PackageError: something else is there.
             StorageError: it cannot be written.
         """
-        if path.is_dir() and any(path.iterdir()):
-            # What begins with a dot was left by a run that was killed.
-            others = sorted(
-                found.name
-                for found in path.iterdir()
-                if found.name not in _PARTS and not found.name.startswith(".")
-            )
-            if others or not (path / _MARKER).is_file():
-                raise PackageError(
-                    f"{path}: a folder with other things in it"
-                    f"{f' ({others[0]})' if others else ''}; name an empty one, or a layout"
-                )
-            with storing(path):
+        check_replaceable(path)
+        with storing(path):
+            if path.is_dir() and any(path.iterdir()):
                 shutil.rmtree(path)
-        elif path.exists() and not path.is_dir():
-            raise PackageError(f"{path}: a file; name a folder for the layout")
         layout = cls(path)
         with storing(path):
             (path / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-            layout._write(path / _MARKER, _MARKER_TEXT)
+            layout._write(path / MARKER, _MARKER_TEXT)
         layout._write_index([])
         return layout
 
@@ -99,11 +86,11 @@ class Layout:
                 ) from error
         layout = cls(path, archive)
         try:
-            document = parse_document(layout._contents(_MARKER), f"{path}/{_MARKER}")
+            document = parse_document(layout._contents(MARKER), f"{path}/{MARKER}")
         except FileNotFoundError:
             layout.close()
             raise PackageError(
-                f"{path}: no OCI layout (it has no {_MARKER}); falcopy package makes one"
+                f"{path}: no OCI layout (it has no {MARKER}); falcopy package makes one"
             ) from None
         if document.get("imageLayoutVersion") != "1.0.0":
             layout.close()
@@ -125,9 +112,9 @@ class Layout:
 
     def entries(self) -> tuple[Descriptor, ...]:
         """The descriptors in ``index.json``, in their order."""
-        where = f"{self.path}/{_INDEX}"
+        where = f"{self.path}/{INDEX_FILE}"
         try:
-            document = parse_document(self._contents(_INDEX), where)
+            document = parse_document(self._contents(INDEX_FILE), where)
         except FileNotFoundError:
             raise IntegrityError(f"{where}: missing; pack it again") from None
         entries = document.get("manifests")
@@ -217,19 +204,23 @@ class Layout:
         """A descriptor and all below it, parts before the whole, each once.
 
         Raises:
-            IntegrityError: see :meth:`children`.
+            IntegrityError: see :meth:`children`; or there is no end to it.
         """
         seen: set[str] = set()
 
-        def below(one: Descriptor) -> Iterator[Descriptor]:
+        def below(one: Descriptor, depth: int) -> Iterator[Descriptor]:
             if one.digest in seen:
                 return
             seen.add(one.digest)
+            if depth > DEEPEST:
+                raise IntegrityError(
+                    f"{self.path}: {descriptor.digest}: more than {DEEPEST} indexes in each other"
+                )
             for child in self.children(one):
-                yield from below(child)
+                yield from below(child, depth + 1)
             yield one
 
-        return below(descriptor)
+        return below(descriptor, 0)
 
     def subject(self, descriptor: Descriptor) -> str | None:
         """The digest that a manifest is about (a signature, an SBOM), or None."""
@@ -347,8 +338,8 @@ class Layout:
             "mediaType": INDEX,
             "manifests": [entry.to_json() for entry in entries],
         }
-        with storing(self.path / _INDEX):
-            self._write(self.path / _INDEX, canonical_json(document))
+        with storing(self.path / INDEX_FILE):
+            self._write(self.path / INDEX_FILE, canonical_json(document))
 
     def _target(self, digest: str) -> Path:
         if self._archive is not None:

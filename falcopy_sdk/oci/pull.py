@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING
 from falcopy_sdk.exceptions import IntegrityError, NotInRegistryError
 from falcopy_sdk.oci.artifact import TITLE, config_type, layer_type
 from falcopy_sdk.oci.config import Config
-from falcopy_sdk.oci.descriptor import INDEX, MANIFEST, Descriptor, Platform, parse_document
+from falcopy_sdk.oci.descriptor import (
+    DEEPEST,
+    INDEX,
+    MANIFEST,
+    Descriptor,
+    Platform,
+    parse_document,
+)
 from falcopy_sdk.oci.layer import unpack_layer
 from falcopy_sdk.oci.layout import Layout
+from falcopy_sdk.oci.layout_folder import replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -141,24 +149,30 @@ def copy_to_layout(registry: Registry, reference: Reference, path: Path) -> Layo
     Args:
         registry: Of ``reference.registry``.
         reference: Tag or digest; default ``latest``.
-        path: The folder of the layout; a layout that is there is replaced.
+        path: The folder of the layout; a layout that is there is replaced once all is fetched.
 
     Raises:
+        PackageError: ``path`` is something else than a layout.
         IntegrityError: something has another digest or size.
         StorageError: it cannot be written.
     """
-    root, _ = registry.get_manifest(reference.repository, reference.target)
-    layout = Layout.create(path)
-    _copy(registry, reference.repository, root, layout)
-    manifests = layout.children(root) if root.media_type == INDEX else ()
-    for subject in (root, *manifests):
-        _copy_beside(registry, reference.repository, subject.digest, layout)
-    layout.list_manifest(root, tag=reference.tag or ("latest" if not reference.digest else None))
-    return layout
+    with replaced(path) as beside:
+        root, _ = registry.get_manifest(reference.repository, reference.target)
+        layout = Layout.create(beside)
+        _copy(registry, reference.repository, root, layout)
+        manifests = layout.children(root) if root.media_type == INDEX else ()
+        for subject in (root, *manifests):
+            _copy_beside(registry, reference.repository, subject.digest, layout)
+        tag = reference.tag or ("latest" if not reference.digest else None)
+        layout.list_manifest(root, tag=tag)
+    return Layout.open(path)
 
 
-def _copy_beside(registry: Registry, repository: str, digest: str, layout: Layout) -> None:
+def _copy_beside(
+    registry: Registry, repository: str, digest: str, layout: Layout, depth: int = 0
+) -> None:
     """What is about a manifest: referrers, what cosign keeps under tags, and about those again."""
+    _check_depth(repository, digest, depth)
     listed: list[tuple[Descriptor, str | None]] = [
         (referrer, None) for referrer in registry.referrers(repository, digest)
     ]
@@ -173,17 +187,28 @@ def _copy_beside(registry: Registry, repository: str, digest: str, layout: Layou
             Descriptor(descriptor.media_type, descriptor.digest, descriptor.size), tag=tag
         )
         if not known:
-            _copy_beside(registry, repository, descriptor.digest, layout)
+            _copy_beside(registry, repository, descriptor.digest, layout, depth + 1)
 
 
-def _copy(registry: Registry, repository: str, descriptor: Descriptor, layout: Layout) -> None:
+def _check_depth(repository: str, digest: str, depth: int) -> None:
+    if depth > DEEPEST:
+        raise IntegrityError(
+            f"{repository}@{digest}: the {depth}th manifest in, or about, the one before; no "
+            "artifact is that deep"
+        )
+
+
+def _copy(
+    registry: Registry, repository: str, descriptor: Descriptor, layout: Layout, depth: int = 0
+) -> None:
     if layout.has(descriptor.digest):
         return
+    _check_depth(repository, descriptor.digest, depth)
     if descriptor.media_type in (INDEX, MANIFEST):
         data = registry.get_manifest(repository, descriptor.digest)[1]
         layout.add_blob(data, descriptor.media_type)
         for part in layout.children(descriptor):
-            _copy(registry, repository, part, layout)
+            _copy(registry, repository, part, layout, depth + 1)
         return
     with tempfile.TemporaryDirectory(dir=layout.path, prefix=".") as scratch:
         path = Path(scratch, "blob")

@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from falcopy_sdk.oci import Descriptor, Registry
+from falcopy_sdk.oci import Descriptor, Layout, Registry, artifact_of
 from falcopy_sdk.provenance.attachments import Beside
 from falcopy_sdk.provenance.keys import load_private, write_key_pair
 
@@ -79,7 +80,8 @@ def test_a_mirror_keeps_signatures_statements_and_bills_of_materials(
         for part in parts:
             assert len(copied.signatures(part.digest)) == 1
             assert copied.sboms(part.digest) == [b"{}"]
-            (bill,) = client.referrers(f"{reference}-mirror", part.digest)
+            kind = "application/vnd.cyclonedx+json"
+            (bill,) = client.referrers(f"{reference}-mirror", part.digest, kind)
             assert len(copied.signatures(bill.digest)) == 1
 
 
@@ -173,6 +175,45 @@ def test_a_layout_gets_every_platform_and_pushes_as_it_was(
     again = json.loads(done.stdout)["digest"]
     assert again == registry.manifest(reference, "0.1.0")[1]
     assert registry.manifest(f"{reference}/again", "latest")[1] == again
+
+
+@pytest.mark.parametrize("fault", ["/manifests/", "/blobs/"])
+def test_a_layout_that_is_there_stays_until_the_new_one_is_complete(
+    falcopy: Falcopy, compiled: Any, registry: Running, reference: str, proxy: Proxy,
+    tmp_path: Path, fault: str,
+) -> None:  # fmt: skip
+    copy = tmp_path / "copy"
+    pulled = ("pull", f"{proxy.host}/{reference}", "--layout", copy, "--retries", "0")
+    assert falcopy(*pulled).returncode == 0
+    before = {p: p.read_bytes() for p in copy.rglob("*") if p.is_file()}
+    newer = compiled('VERSION="0.2.0"')
+    assert falcopy("push", newer, f"{registry.host}/{reference}").returncode == 0
+    proxy.faults = [Fault("GET", fault, status=500, times=99)]
+    done = falcopy(*pulled)
+    assert done.returncode == 6
+    assert "fails (status 500)" in done.stderr
+    assert {p: p.read_bytes() for p in copy.rglob("*") if p.is_file()} == before
+    proxy.faults.clear()
+    assert falcopy(*pulled).returncode == 0
+    with Layout.open(copy) as layout:
+        layout.verify()
+        assert artifact_of(layout)[1].version == "0.2.0"
+    # What the older one had is gone, and so is what the failed run had fetched.
+    assert {p.name for p in copy.iterdir()} == {"blobs", "index.json", "oci-layout"}
+    assert not any(p.exists() for p in before if p.parent.name == "sha256")
+
+
+def test_a_pull_that_fails_leaves_no_folder_for_its_layout(
+    falcopy: Falcopy, registry: Running, reference: str, tmp_path: Path
+) -> None:
+    done = falcopy("pull", f"{registry.host}/{reference}:9.9.9", "--layout", tmp_path / "copy")
+    assert done.returncode == 6
+    assert not (tmp_path / "copy").exists()
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "NOTES").write_text("mine")
+    done = falcopy("pull", f"{registry.host}/{reference}", "--layout", tmp_path / "copy")
+    assert done.returncode == 5
+    assert [p.name for p in (tmp_path / "copy").iterdir()] == ["NOTES"]
 
 
 @pytest.mark.parametrize("text", ["acme", "acme:0.1.0", "https://ghcr.io/a/b", "ghcr.io/A/b"])
