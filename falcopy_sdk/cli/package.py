@@ -29,7 +29,8 @@ def artifact_options(command: Callable[..., None]) -> Callable[..., None]:
                 help="Another artifact that must be installed too, with alternatives; repeatable."),
             click.option("--requires", multiple=True, metavar="NAME:VERSION",
                 help="What the Falco must have, such as engine_version_semver:0.31.0; repeatable. "
-                "plugin_api_version and the rules' own requirements are found by themselves."),
+                "plugin_api_version and the rules' own requirements are found by themselves. "
+                "This and --depends-on: for a plugin or for rules, not for both at once."),
             click.option("--project", type=click.Path(exists=True, path_type=Path),
                 help="Take description, license, URLs, authors, keywords from its pyproject.toml."),
             click.option("--description", help="One line."),
@@ -161,6 +162,12 @@ def pack(
         raise click.UsageError("--rules-name and --rules-version are for rules; name a .yaml file")
     if not libraries and (glibc or artifact_type):
         raise click.UsageError("--glibc and --index-artifact-type are for plugins; name a .so file")
+    if libraries and rules and (depends_on or requires):
+        raise click.UsageError(
+            "--depends-on and --requires are for one artifact, and a plugin and its rules become "
+            "two. What rules need stands in them (required_plugin_versions, "
+            "required_engine_version); for the plugin, package it by itself first"
+        )
     told = project_about(project) | {key: value for key, value in about.items() if value}
     needs: dict[str, Any] = {
         "dependencies": [parse_dependency(text) for text in depends_on],
@@ -188,7 +195,7 @@ def pack(
                 version=rules_version,
                 plugin=packed[0].config if packed else None,
                 about=About(**told),
-                **(needs if not packed else {}),
+                **needs,
             )
             packed.append(_named(made, output))
     finally:
@@ -200,13 +207,11 @@ def _named(made: Packed, output: Path) -> Packed:
     """Moves a layout to its name, replacing the one of the last run."""
     import dataclasses
 
-    from falcopy_sdk.oci import Layout
+    from falcopy_sdk.oci.layout_folder import replaced
 
     target = output / made.config.name
-    if target.exists():
-        Layout.create(target)  # refuses what is no layout
-        shutil.rmtree(target)
-    made.layout.rename(target)
+    with replaced(target) as place:
+        made.layout.rename(place)
     return dataclasses.replace(made, layout=target)
 
 

@@ -157,7 +157,8 @@ def package_plugin(
         layout: A folder; a layout that is there is replaced.
         about: For annotations and indexes.
         dependencies: What else it needs.
-        requirements: Beside ``plugin_api_version``, which is the plugin's own word.
+        requirements: Beside ``plugin_api_version``, which is the plugin's own word; another one
+            of that name is refused.
         glibc: The oldest glibc that it shall work with, ``"2.31"``; None: only told.
         created: Seconds since 1970; see :func:`created_time`.
         artifact_type: Also put ``artifactType`` into the index, as falcoctl's own push does.
@@ -177,7 +178,12 @@ def package_plugin(
     about = _checked(about or About())
     about = replace(about, description=about.description or first.description)
     needs = {r.name: r for r in requirements}
-    needs[API_REQUIREMENT] = Requirement(API_REQUIREMENT, first.api_version)
+    own = Requirement(API_REQUIREMENT, first.api_version)
+    if (given := needs.setdefault(API_REQUIREMENT, own)) != own:
+        raise PackageError(
+            f"{given} is asked for, and the plugin itself asks its host for {first.api_version}; "
+            f"drop {API_REQUIREMENT}, which is found by itself"
+        )
     config = Config(first.name, first.version, merged(dependencies), tuple(needs.values()))
     seconds, why = created_time(created)
     notes.append(_time_note(seconds, why))

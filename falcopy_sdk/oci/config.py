@@ -82,16 +82,17 @@ class Config:
             IntegrityError: it has no name or version, or a list in it is malformed.
         """
         document = parse_document(data, where)
-        if not document.get("name") or not document.get("version"):
+        name, version = document.get("name"), document.get("version")
+        if not (isinstance(name, str) and name and isinstance(version, str) and version):
             raise IntegrityError(
                 f"{where}: the config has no name or no version; falcoctl cannot install it"
             )
         try:
             return cls(
-                document["name"],
-                document["version"],
+                name,
+                version,
                 tuple(
-                    Dependency(d["name"], d["version"], tuple(_read_pairs(d.get("alternatives"))))
+                    Dependency(*_read_pair(d), tuple(_read_pairs(d.get("alternatives"))))
                     for d in document.get("dependencies") or ()
                 ),
                 tuple(_read_pairs(document.get("requirements"))),
@@ -121,8 +122,19 @@ def check_version(version: str, what: str = "version") -> semver.Version:
         PackageError: it is no strict semantic version, or has build metadata, which no tag can
             have.
     """
+    read = _strict(version, what)
+    if read.build:
+        raise PackageError(
+            f'invalid artifact {what} "{version}": build metadata (+{read.build}) cannot be part '
+            "of a tag; put it into the pre-release: "
+            f"{_without_build(read)}"
+        )
+    return read
+
+
+def _strict(version: str, what: str) -> semver.Version:
     try:
-        read = semver.Version.parse(version)
+        return semver.Version.parse(version)
     except (ValueError, TypeError):
         hint = ""
         if re.fullmatch(r"v?\d+(\.\d+){0,2}", version):
@@ -132,13 +144,6 @@ def check_version(version: str, what: str = "version") -> semver.Version:
             f'invalid artifact {what} "{version}" (must be a valid semver string, '
             f"X.Y.Z or X.Y.Z-PRE){hint}"
         ) from None
-    if read.build:
-        raise PackageError(
-            f'invalid artifact {what} "{version}": build metadata (+{read.build}) cannot be part '
-            "of a tag; put it into the pre-release: "
-            f"{_without_build(read)}"
-        )
-    return read
 
 
 def _without_build(version: semver.Version) -> str:
@@ -150,7 +155,8 @@ def _without_build(version: semver.Version) -> str:
 def parse_requirement(text: str) -> Requirement:
     """Read ``NAME:VERSION``.
 
-    Falco takes an integer, or a semantic version with three parts (falcoctl, follower.go).
+    falcoctl and Falco take a semantic version with three parts (falcoctl, follower.go); build
+    metadata in it means nothing to either, and no tag is made of it.
 
     Raises:
         PackageError: it is malformed, or no Falco could satisfy it.
@@ -163,7 +169,7 @@ def parse_requirement(text: str) -> Requirement:
             f'requirement "{text}": no Falco reports {name}; there are '
             f"{', '.join(sorted(_REQUIREMENTS))}"
         )
-    check_version(version, f"requirement {name}")
+    _strict(version, f"requirement {name}")
     return Requirement(name, version)
 
 
@@ -224,4 +230,11 @@ def _pair(pair: Requirement) -> dict[str, str]:
 
 def _read_pairs(items: Any) -> Iterable[Requirement]:
     for item in items or ():
-        yield Requirement(item["name"], item["version"])
+        yield Requirement(*_read_pair(item))
+
+
+def _read_pair(item: Any) -> tuple[str, str]:
+    name, version = item["name"], item["version"]
+    if not (isinstance(name, str) and isinstance(version, str)):
+        raise TypeError(f"{name!r} and {version!r}: a name and a version are texts")
+    return name, version

@@ -16,7 +16,7 @@ from falcopy_sdk.oci.config import (
     merged,
     satisfies,
 )
-from falcopy_sdk.oci.yaml import load_yaml
+from falcopy_sdk.oci.yaml import load_yaml_documents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,20 +49,36 @@ def read_rules(files: Sequence[Path]) -> RulesNeeds:
     dependencies: list[Dependency] = []
     engines: list[str] = []
     for file in files:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise PackageError(f"{file}: cannot be read ({error})") from error
-        items = load_yaml(text, str(file), PackageError)
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise PackageError(f"{file}: no rules file: not a YAML list of rules, macros and lists")
-        for item in items:
+        for item in _items(file):
             if "required_engine_version" in item:
                 engines.append(_engine(item["required_engine_version"], file))
-            for entry in item.get("required_plugin_versions") or ():
-                dependencies.append(_dependency(entry, file))
+            if "required_plugin_versions" in item:
+                listed = item["required_plugin_versions"]
+                if not isinstance(listed, list):
+                    raise PackageError(
+                        f"{file}: required_plugin_versions is no list, and Falco would refuse the "
+                        "file; write a list of {name, version}"
+                    )
+                dependencies += [_dependency(entry, file) for entry in listed]
     newest = max(engines, key=semver.Version.parse, default=None)
     return RulesNeeds(merged(dependencies), newest)
+
+
+def _items(file: Path) -> list[dict[str, Any]]:
+    """What a file holds, by Falco's reading: of all its documents, but for what is empty.
+
+    (falco, userspace/engine/rule_loader_reader.cpp, ``rule_loader::reader::read``.)
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackageError(f"{file}: cannot be read ({error})") from error
+    documents = [d for d in load_yaml_documents(text, str(file), PackageError) if d is not None]
+    lists = [document for document in documents if isinstance(document, list)]
+    items = [item for document in lists for item in document if item is not None]
+    if not documents or len(lists) < len(documents) or not all(isinstance(i, dict) for i in items):
+        raise PackageError(f"{file}: no rules file: not a YAML list of rules, macros and lists")
+    return items
 
 
 def check_against_plugin(needs: RulesNeeds, name: str, version: str) -> None:
@@ -89,7 +105,7 @@ def check_against_plugin(needs: RulesNeeds, name: str, version: str) -> None:
 
 
 def _engine(value: Any, file: Path) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return f"0.{value}.0"  # as Falco and falcoctl read the old numbers
     text = str(value)
     if not isinstance(value, str) or not semver.Version.is_valid(text):

@@ -10,7 +10,10 @@ from ruamel.yaml.error import YAMLError
 if TYPE_CHECKING:
     from falcopy_sdk.exceptions import FalcopyError
 
-__all__ = ["load_yaml"]
+__all__ = ["load_yaml", "load_yaml_documents"]
+
+# ruamel.yaml's own; the last two: keys that are lists or mappings, and nesting without end.
+_INVALID = (YAMLError, ValueError, TypeError, RecursionError)
 
 
 def load_yaml(text: str, where: str, error_class: type[FalcopyError]) -> Any:
@@ -26,8 +29,19 @@ def load_yaml(text: str, where: str, error_class: type[FalcopyError]) -> Any:
     """
     try:
         return YAML(typ="safe", pure=True).load(text)
-    # The last two: keys that are lists or mappings, and nesting without end.
-    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+    except _INVALID as error:
+        raise error_class(f"{where}: not valid YAML: {_one_line(error)}") from error
+
+
+def load_yaml_documents(text: str, where: str, error_class: type[FalcopyError]) -> list[Any]:
+    """Read all documents of a YAML file; see :func:`load_yaml`.
+
+    Raises:
+        FalcopyError: of ``error_class``: one of them is no valid YAML.
+    """
+    try:
+        return list(YAML(typ="safe", pure=True).load_all(text))
+    except _INVALID as error:
         raise error_class(f"{where}: not valid YAML: {_one_line(error)}") from error
 
 

@@ -294,15 +294,6 @@ def test_rules_293_rules_that_require_nothing_are_refused(falcopy: Falcopy, tmp_
     assert "neither required_plugin_versions nor required_engine_version" in done.stderr
 
 
-@pytest.mark.parametrize("text", ["a: b\n", "- [\n", "- required_engine_version: new\n"])
-def test_rules_that_are_no_rules_are_refused(falcopy: Falcopy, tmp_path: Path, text: str) -> None:
-    rules = tmp_path / "rules.yaml"
-    rules.write_text(text)
-    done = falcopy("package", rules, "--rules-name", "a", "--rules-version", "1.0.0")
-    assert done.returncode == 5
-    assert str(rules) in done.stderr
-
-
 def test_falcoctl_780_a_dependency_that_would_install_an_older_plugin_is_told_of(
     falcopy: Falcopy, compiled: Any, rules: Path, registry: Running, repository: str, tmp_path: Path
 ) -> None:
@@ -321,3 +312,19 @@ def test_falcoctl_780_a_dependency_that_would_install_an_older_plugin_is_told_of
     assert done.returncode == 0, done.stdout
     assert "depends on pydemo 0.1.0: installing it puts that in place of 0.2.0" in done.stderr
     assert "depends on json 0.7.0, which another index must have" in done.stderr
+
+
+def test_a_dependency_that_is_no_tag_is_told_of(
+    falcopy: Falcopy, compiled: Any, rules: Path, registry: Running, repository: str, tmp_path: Path
+) -> None:
+    """falcoctl pulls it by exactly that tag, and the newest would fit it."""
+    base, index = f"{registry.host}/{repository}", tmp_path / "index.yaml"
+    assert falcopy("push", compiled('VERSION="0.2.0"'), f"{base}/p").returncode == 0
+    named = ("--rules-name", "pydemo-rules", "--rules-version", "0.1.0")
+    assert falcopy("push", rules, f"{base}/r", *named).returncode == 0
+    assert falcopy("index", "add", index, f"{base}/p", f"{base}/r").returncode == 0
+    done = falcopy("index", "check", index, "--online")
+    assert done.returncode == 1
+    assert f"depends on pydemo 0.1.0, which is no tag of {base}/p" in done.stdout
+    assert falcopy("push", compiled(), f"{base}/p").returncode == 0
+    assert falcopy("index", "check", index, "--online").returncode == 0
