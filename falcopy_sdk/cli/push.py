@@ -124,10 +124,13 @@ def push(
             "sent": list(result.sent),
             "present": list(result.present),
             "sent_bytes": result.sent_bytes,
+            "notes": list(result.notes),
             "dry_run": dry_run,
         }
         click.echo(json.dumps(document, indent=2))
         return
+    for note in result.notes:
+        click.echo(f"note: {note}.", err=True)
     for tag, version in result.kept:
         click.echo(f"note: the tag {tag} stays on {version}, which is newer.", err=True)
     would = "would be " if dry_run else ""

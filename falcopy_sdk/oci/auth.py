@@ -12,7 +12,7 @@ from falcopy_sdk.oci.challenge import parse_challenges
 from falcopy_sdk.oci.credential import ClientCredentials, Credential
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from urllib3 import BaseHTTPResponse
 
@@ -64,7 +64,7 @@ class Authenticator:
 
         Args:
             refused: The response with status 401.
-            scope: What is to be done, ``"repository:<name>:pull,push"``.
+            scope: What is to be done, ``"repository:<name>:pull,push"``; more behind spaces.
 
         Returns:
             False: there is nothing (else) to answer with.
@@ -109,10 +109,14 @@ class Authenticator:
                 f"{self._registry} names {realm!r} to get a token from; without https it gets no "
                 "credentials from here"
             )
-        query = {"service": parameters.get("service", ""), "scope": _wider(parameters, scope)}
+        scopes = _wider(parameters, scope)
+        service = {"service": parameters.get("service", "")}
         if found is not None and found.identity_token:
             form = {"grant_type": "refresh_token", "refresh_token": found.identity_token}
-            return f"Bearer {self._token('POST', realm, {**form, **query, 'client_id': _CLIENT})}"
+            form |= {"scope": " ".join(scopes), "client_id": _CLIENT}
+            return f"Bearer {self._token('POST', realm, {**form, **service})}"
+        # Here each scope is a parameter of its own (distribution, docs/spec/auth/token.md).
+        query: dict[str, str | list[str]] = {**service, "scope": scopes}
         headers = {}
         if found is not None:
             headers["Authorization"] = _basic_header(found.username, found.password)
@@ -129,9 +133,14 @@ class Authenticator:
         return self._token("POST", found.token_url, form, headers)
 
     def _token(
-        self, method: str, url: str, query: dict[str, str], headers: dict[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        query: Mapping[str, str | list[str]],
+        headers: dict[str, str] | None = None,
     ) -> str:
-        text = urlencode({name: value for name, value in query.items() if value})
+        given = {name: value for name, value in query.items() if value}
+        text = urlencode(given, doseq=True)
         if method == "GET":
             full = f"{url}{'&' if '?' in url else '?'}{text}" if text else url
             response = self._transport.send(method, full, headers or {})
@@ -141,9 +150,9 @@ class Authenticator:
         host = urlsplit(url).netloc
         if response.status != 200:
             self._transport.check_available(response, host)
-            given = f"the credentials from {self.used}" if self.used else "anonymous access"
+            who = f"the credentials from {self.used}" if self.used else "anonymous access"
             raise CredentialsError(
-                f"{host}, the token server of {self._registry}, refuses {given} (status "
+                f"{host}, the token server of {self._registry}, refuses {who} (status "
                 f"{response.status}); log in again, or give others"
             )
         try:
@@ -157,11 +166,13 @@ def _basic_header(username: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _wider(parameters: dict[str, str], scope: str) -> str:
-    """The scope that the registry names, with the right to push when that is wanted."""
-    named = parameters.get("scope", "")
+def _wider(parameters: dict[str, str], scope: str) -> list[str]:
+    """The scopes that the registry names, with the right to push and others when wanted."""
+    first, *others = scope.split()
+    named = parameters.get("scope", "").split()
     if not named:
-        return scope
-    if scope.endswith("push") and "push" not in named.rpartition(":")[2]:
-        return f"{named},push"
-    return named
+        return [first, *others]
+    if first.endswith("push") and not any("push" in one.rpartition(":")[2] for one in named):
+        named[0] += ",push"
+    known = {one.rpartition(":")[0] for one in named}
+    return [*named, *(one for one in others if one.rpartition(":")[0] not in known)]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
 
 from falcopy_sdk.exceptions import IntegrityError
-from falcopy_sdk.oci.descriptor import sha256_digest
+from falcopy_sdk.oci.descriptor import DOCUMENT_LIMIT, sha256_digest
 from falcopy_sdk.oci.files import storing, written_beside
 from falcopy_sdk.oci.transport import unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from urllib3 import BaseHTTPResponse
@@ -21,10 +23,43 @@ if TYPE_CHECKING:
     from falcopy_sdk.oci.session import Session
     from falcopy_sdk.oci.upload import Progress
 
-__all__ = ["blob", "to_file"]
+__all__ = ["blob", "document", "to_file"]
 
 _BLOCK: Final = 256 * 1024
 _WHOLE, _REST = 200, 206
+
+
+def document(
+    session: Session,
+    url: str,
+    *,
+    scope: str,
+    expect: frozenset[int],
+    headers: Mapping[str, str] | None = None,
+) -> tuple[BaseHTTPResponse, bytes]:
+    """Returns the answer to a GET and its body: a manifest, a list.
+
+    Raises:
+        IntegrityError: it has more than 4 MiB, of which no more were read.
+    """
+    for attempt in session.retry.retrying():
+        with attempt:
+            response = session.request(
+                "GET", url, scope=scope, expect=expect, headers=headers, stream=True, retried=False
+            )
+            try:
+                data = response.read(DOCUMENT_LIMIT + 1)
+            except (HTTPError, OSError) as error:
+                raise unavailable(error, session.registry) from error
+            finally:
+                response.close()  # with what was not read of it
+            if len(data) > DOCUMENT_LIMIT:
+                raise IntegrityError(
+                    f"{session.registry}: GET {urlsplit(url).path}: more than {DOCUMENT_LIMIT} "
+                    "bytes; no manifest or list is so large"
+                )
+            return response, bytes(data)
+    raise AssertionError("tenacity raises the last error")
 
 
 def blob(session: Session, repository: str, descriptor: Descriptor) -> bytes:

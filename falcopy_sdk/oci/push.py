@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 import semver
 
-from falcopy_sdk.exceptions import PackageError, ReferenceFormatError, VersionTakenError
+from falcopy_sdk.exceptions import (
+    CredentialsError,
+    IntegrityError,
+    PackageError,
+    ReferenceFormatError,
+    RegistryRefusedError,
+    VersionTakenError,
+)
 from falcopy_sdk.oci.config import Config, check_version
 from falcopy_sdk.oci.descriptor import INDEX, MANIFEST, Descriptor
 from falcopy_sdk.oci.layout import REF_NAME
+from falcopy_sdk.oci.pull import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -50,6 +58,7 @@ class PushResult:
         sent: Digests of blobs and manifests that were sent.
         present: Those that were there already.
         sent_bytes: Of what was sent.
+        notes: What the user should know, whole sentences without a full stop.
     """
 
     reference: Reference
@@ -59,6 +68,7 @@ class PushResult:
     sent: tuple[str, ...]
     present: tuple[str, ...]
     sent_bytes: int
+    notes: tuple[str, ...] = ()
 
 
 def artifact_of(layout: Layout) -> tuple[Descriptor, Config]:
@@ -78,7 +88,17 @@ def artifact_of(layout: Layout) -> tuple[Descriptor, Config]:
             f"{layout.path}: holds {len(roots)} artifacts; a layout to push holds one"
         )
     root = next(iter(roots.values()))
-    manifest = layout.children(root)[0] if root.media_type == INDEX else root
+    where = f"{layout.path}: {root.digest}"
+    manifest = root
+    if root.media_type == INDEX:
+        manifests = layout.children(root)
+        if not manifests:
+            raise IntegrityError(f"{where}: an index without manifests; pack or pull it again")
+        manifest = manifests[0]
+    if manifest.media_type != MANIFEST:
+        raise IntegrityError(
+            f"{where}: {manifest.media_type} where an artifact of Falco has an OCI manifest"
+        )
     config = layout.children(manifest)[0]
     return root, Config.decode(layout.read(config), f"{layout.path}: {config.digest}")
 
@@ -163,8 +183,8 @@ def push(
     layout.verify()
     root, config = artifact_of(layout)
     repository = reference.repository
-    there = registry.tags(repository)
-    own, kept = tags_for(config.version, there)
+    present, notes = _present(registry, reference, config.version) if floating else ([], ())
+    own, kept = tags_for(config.version, present)
     more = [tag for tag in (reference.tag, *tags) if tag]
     for tag in more:
         _check_tag(tag, config.version)
@@ -189,7 +209,36 @@ def push(
         tuple(job.sent),
         tuple(job.present),
         job.sent_bytes,
+        notes,
     )
+
+
+def _present(
+    registry: Registry, reference: Reference, version: str
+) -> tuple[list[str], tuple[str, ...]]:
+    """The versions that a floating tag of this one might have to stay on, and notes."""
+    floating = tags_for(version, ())[0][1:]
+    if not floating:
+        return [], ()
+    try:
+        return registry.tags(reference.repository), ()
+    except (CredentialsError, RegistryRefusedError) as error:
+        # Some accounts may push and not list; what a floating tag has says its own version.
+        found = [_version_at(registry, reference.with_tag(tag)) for tag in floating]
+        note = (
+            f"tags cannot be listed ({error}); which versions are newer was read from what "
+            f"{', '.join(floating)} have now"
+        )
+        return [version for version in found if version], (note,)
+
+
+def _version_at(registry: Registry, reference: Reference) -> str | None:
+    if registry.head_manifest(reference.repository, reference.target) is None:
+        return None
+    try:
+        return find(registry, reference).config.version
+    except IntegrityError:  # no artifact of Falco: as a tag that is no version
+        return None
 
 
 def _check_tag(tag: str, version: str) -> None:

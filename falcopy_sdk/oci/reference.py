@@ -134,6 +134,7 @@ def is_loopback(registry: str) -> bool:
 
 def _is_registry(text: str) -> bool:
     # As Docker does: a first part without dot or port is a path, unless it is localhost.
-    return bool(_HOST.fullmatch(text)) and (
-        "." in text or ":" in text or text == "localhost" or text.startswith("[")
-    )
+    port = text.rpartition(":")[2]
+    if not _HOST.fullmatch(text) or (port.isdecimal() and ":" in text and int(port) > 65535):
+        return False
+    return "." in text or ":" in text or text == "localhost" or text.startswith("[")

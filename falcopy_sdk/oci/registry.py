@@ -101,16 +101,18 @@ class Registry:
         """Whether a blob is there."""
         return upload.exists(self._session, repository, digest)
 
-    def get_blob(self, repository: str, descriptor: Descriptor) -> bytes:
+    def get_blob(
+        self, repository: str, descriptor: Descriptor, limit: int = DOCUMENT_LIMIT
+    ) -> bytes:
         """Returns a small blob, checked: a config, a signature.
 
         Raises:
-            IntegrityError: it has another digest or size, or more than 4 MiB.
+            IntegrityError: it has another digest or size, or more bytes than ``limit``.
         """
-        if descriptor.size > DOCUMENT_LIMIT:
+        if descriptor.size > limit:
             raise IntegrityError(
                 f"{self.host}/{repository}: {descriptor.digest} has {descriptor.size} bytes; "
-                f"expected a document, at most {DOCUMENT_LIMIT}"
+                f"expected a document, at most {limit}"
             )
         return download.blob(self._session, repository, descriptor)
 
@@ -161,7 +163,13 @@ class Registry:
 
     def head_manifest(self, repository: str, reference: str) -> Descriptor | None:
         """The descriptor behind a tag or digest, or None if there is none."""
-        response = self._manifest("HEAD", repository, reference, _MAYBE)
+        response = self._session.request(
+            "HEAD",
+            f"/v2/{repository}/manifests/{reference}",
+            scope=_pull(repository),
+            expect=_MAYBE,
+            headers={"Accept": _ACCEPTED},
+        )
         if response.status == 404:
             return None
         digest = response.headers.get("Docker-Content-Digest")
@@ -180,12 +188,15 @@ class Registry:
         """
         where = f"{self.host}/{repository}{_shown(reference)}"
         try:
-            response = self._manifest("GET", repository, reference, _OK)
+            response, data = download.document(
+                self._session,
+                f"/v2/{repository}/manifests/{reference}",
+                scope=_pull(repository),
+                expect=_OK,
+                headers={"Accept": _ACCEPTED},
+            )
         except NotInRegistryError:
             raise NotInRegistryError(self._missing(repository, reference)) from None
-        data = response.data
-        if len(data) > DOCUMENT_LIMIT:
-            raise IntegrityError(f"{where}: a manifest of {len(data)} bytes")
         named = response.headers.get("Docker-Content-Digest")
         expected = reference if ":" in reference else named
         found = sha256_digest(data)
@@ -230,16 +241,16 @@ class Registry:
     ) -> list[Descriptor]:
         """The manifests whose ``subject`` is that digest: signatures, SBOMs, attestations."""
         url = f"/v2/{repository}/referrers/{digest}"
-        response = self._get(url, repository, frozenset({200, 400, 404, 405, 406}))
+        response, data = self._get(url, repository, frozenset({200, 400, 404, 405, 406}))
         where = f"{self.host}{url}"
         if response.status != 200:
             found = _listed(referrers.of_tag(self, repository, digest), where)
         else:
-            found = _listed(parse_document(response.data, url), where)
+            found = _listed(parse_document(data, url), where)
             while (following := self._next(url, response)) is not None:
                 url = following
-                response = self._get(url, repository, _OK)
-                found += _listed(parse_document(response.data, url), where)
+                response, data = self._get(url, repository, _OK)
+                found += _listed(parse_document(data, url), where)
         return [d for d in found if artifact_type is None or d.artifact_type == artifact_type]
 
     # Tags
@@ -249,10 +260,13 @@ class Registry:
         url: str | None = f"/v2/{repository}/tags/list"
         found: list[str] = []
         while url is not None:
-            response = self._get(url, repository, _MAYBE)
+            response, data = self._get(url, repository, _MAYBE)
             if response.status == 404:
                 break
-            found += parse_document(response.data, url).get("tags") or []
+            listed = parse_document(data, url).get("tags") or []
+            if not isinstance(listed, list) or not all(isinstance(tag, str) for tag in listed):
+                raise IntegrityError(f"{self.host}/{repository}: its tags are no list of texts")
+            found += listed
             url = self._next(url, response)
         return found
 
@@ -261,19 +275,10 @@ class Registry:
         link = _NEXT.search(response.headers.get("Link", ""))
         return self._session.resolve(url, link[1]) if link else None
 
-    def _get(self, url: str, repository: str, expect: frozenset[int]) -> BaseHTTPResponse:
-        return self._session.request("GET", url, scope=_pull(repository), expect=expect)
-
-    def _manifest(
-        self, method: str, repository: str, reference: str, expect: frozenset[int]
-    ) -> BaseHTTPResponse:
-        return self._session.request(
-            method,
-            f"/v2/{repository}/manifests/{reference}",
-            scope=_pull(repository),
-            expect=expect,
-            headers={"Accept": _ACCEPTED},
-        )
+    def _get(
+        self, url: str, repository: str, expect: frozenset[int]
+    ) -> tuple[BaseHTTPResponse, bytes]:
+        return download.document(self._session, url, scope=_pull(repository), expect=expect)
 
     def _put(
         self, repository: str, descriptor: Descriptor, data: bytes, reference: str

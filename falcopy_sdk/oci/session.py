@@ -37,6 +37,7 @@ _API_HOSTS: Final = {
     "docker.io": "registry-1.docker.io",
     "index.docker.io": "registry-1.docker.io",
 }
+_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS: Final = 5
 
@@ -118,7 +119,7 @@ class Session:
         Args:
             method: ``"GET"`` and so on.
             url: A path from ``/v2/`` on, or a whole URL that the registry gave.
-            scope: For the token server, ``"repository:<name>:pull"``.
+            scope: For the token server, ``"repository:<name>:pull"``; more behind spaces.
             expect: Statuses that are fine.
             headers: Beside those of authentication.
             body: Bytes, or what makes blocks of them, anew for each attempt; then ``headers``
@@ -137,23 +138,32 @@ class Session:
         raise AssertionError("tenacity raises the last error")
 
     def resolve(self, base: str, location: str) -> str:
-        """A ``Location`` as a whole URL.
+        """A ``Location`` as a whole URL (RFC 3986, 5: relative to where it was given).
 
-        A registry behind a proxy that ends TLS often names itself by http: that is put right.
+        A registry behind a proxy that ends TLS often names itself by http, without the proxy's
+        port: that is put right. Nothing else is followed from TLS to where there is none.
 
         Raises:
-            RegistryRefusedError: it leads from TLS to another host without.
+            RegistryRefusedError: it leads from TLS to another service without, or is no URL.
         """
-        url = urljoin(urljoin(self._origin, base), location)
-        own, parts = urlsplit(self._origin), urlsplit(url)
-        same_host = parts.hostname == own.hostname and parts.port in (own.port, None)
-        if own.scheme == "https" and parts.scheme == "http":
-            if not same_host:
-                raise RegistryRefusedError(
-                    f"{self.registry} leads to {parts.netloc} without TLS; that is not followed"
-                )
-            return parts._replace(scheme="https").geturl()
-        return url
+        try:
+            url = urljoin(urljoin(self._origin, base), location)
+            scheme, host, port = _origin_of(url)
+        except ValueError as error:
+            raise RegistryRefusedError(
+                f"{self.registry} leads to {location!r}, which is no URL ({error})"
+            ) from error
+        if scheme not in _PORTS or not host:
+            raise RegistryRefusedError(f"{self.registry} leads to {location!r}, which is not http")
+        own_scheme, own_host, own_port = _origin_of(self._origin)
+        if own_scheme == "http" or scheme == "https":
+            return url
+        if host != own_host or port not in (_PORTS["http"], own_port):
+            raise RegistryRefusedError(
+                f"{self.registry} leads to {urlsplit(url).netloc} without TLS; that is not followed"
+            )
+        own = urlsplit(self._origin)
+        return urlsplit(url)._replace(scheme=own.scheme, netloc=own.netloc).geturl()
 
     def close(self) -> None:
         """Closes idle connections."""
@@ -247,7 +257,7 @@ class Session:
 
 def _origin_of(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
 def _said(response: BaseHTTPResponse) -> str:

@@ -8,6 +8,7 @@ A registry that takes no chunks gets the whole again.
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO, Final, TypeAlias
 from urllib.parse import quote
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
     from falcopy_sdk.oci.descriptor import Descriptor
     from falcopy_sdk.oci.session import Session
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["CHUNK_SIZE", "Progress", "Source", "blob", "exists", "scope"]
 
@@ -118,8 +121,12 @@ class _Upload:
         """Whether the registry took it over from another repository."""
         for name in sources if self._open is None else ():
             query = f"?mount={quote(self._descriptor.digest)}&from={quote(name)}"
-            if self._start(query) is None:
-                return True
+            try:
+                if self._start(query, f"repository:{name}:pull") is None:
+                    return True
+            except (CredentialsError, NotInRegistryError, RegistryRefusedError) as error:
+                # It is sent then; whether this account may push shows there.
+                logger.warning("not taken over from %s: %s", name, error)
         return False
 
     def send(self) -> None:
@@ -139,13 +146,13 @@ class _Upload:
         self._progress(self._descriptor.size, self._descriptor.size)
         self._store.clear()
 
-    def _start(self, query: str = "") -> OpenUpload | None:
-        """Opens an upload; None: the blob was mounted."""
+    def _start(self, query: str = "", also: str = "") -> OpenUpload | None:
+        """Opens an upload; None: the blob was mounted. ``also``: a scope beside that to push."""
         url = f"/v2/{self._repository}/blobs/uploads/"
         response = self._session.request(
             "POST",
             url + query,
-            scope=scope(self._repository),
+            scope=f"{scope(self._repository)} {also}".strip(),
             expect=frozenset({201, 202}),
             headers={"Content-Length": "0"},
             retried=False,

@@ -51,6 +51,8 @@ class Proxy:
     faults: list[Fault] = field(default_factory=list)
     #: Method, path, and the value of Authorization, as they came.
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
+    #: Asked with the same about each request: what happens to it.
+    gate: Callable[[str, str, str | None], Fault | None] = lambda *_: None
 
     @property
     def host(self) -> str:
@@ -98,9 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _any(self) -> None:
-        self.proxy.requests.append((self.command, self.path, self.headers.get("Authorization")))
+        request = (self.command, self.path, self.headers.get("Authorization"))
+        self.proxy.requests.append(request)
         length = int(self.headers.get("Content-Length") or 0)
-        fault = self.proxy.take(self.command, self.path, length)
+        fault = self.proxy.gate(*request) or self.proxy.take(self.command, self.path, length)
         if fault is not None and fault.status:
             self.rfile.read(length)
             self._answer(fault.status, fault.headers, fault.body)

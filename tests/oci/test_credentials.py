@@ -203,7 +203,8 @@ class _TokenServer(BaseHTTPRequestHandler):
         asked = parse_qs(urlsplit(self.path).query)
         self.server.asked.append((asked, self.headers.get("Authorization")))  # type: ignore[attr-defined]
         data = json.dumps({"token": f"t{len(self.server.asked)}"}).encode()  # type: ignore[attr-defined]
-        self.send_response_only(200)
+        refused = self.server.refused & set(asked.get("scope", ()))  # type: ignore[attr-defined]
+        self.send_response_only(403 if refused else 200)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
@@ -213,6 +214,7 @@ class _TokenServer(BaseHTTPRequestHandler):
 def token_server() -> Iterator[ThreadingHTTPServer]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _TokenServer)
     server.asked = []  # type: ignore[attr-defined]
+    server.refused = set()  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     yield server
@@ -237,6 +239,51 @@ def test_a_token_is_fetched_for_the_scope_and_again_when_it_has_run_out(
     assert all(sent and sent.startswith("Basic ") for _, sent in token_server.asked)
     sent = [authorization for _, _, authorization in proxy.requests]
     assert sent == [None, "Bearer t1", "Bearer t1", "Bearer t2", "Bearer t2"]
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_blobs_are_taken_over_from_another_repository_with_a_token_for_both(
+    falcopy: Falcopy, packaged: Path, proxy: Proxy, token_server: Any, repository: str,
+    registry: Running, readable: bool,
+) -> None:  # fmt: skip
+    """As GHCR and Docker Hub do: no 401 for a token that lacks the other scope, but no mount."""
+    assert falcopy("push", packaged, f"{registry.host}/{repository}/a").returncode == 0
+    realm = f"http://127.0.0.1:{token_server.server_port}/token"
+    token_server.refused = set() if readable else {f"repository:{repository}/a:pull"}
+
+    def granted(authorization: str | None) -> set[str]:
+        number = (authorization or "Bearer t0").removeprefix("Bearer t")
+        asked = [query for query, _ in token_server.asked]
+        return set(asked[int(number) - 1].get("scope", ())) if int(number) else set()
+
+    def gate(method: str, path: str, authorization: str | None) -> Fault | None:
+        scopes = granted(authorization)
+        if not scopes:
+            challenge = f'Bearer realm="{realm}",service="tests"'
+            return Fault(method, path, status=401, headers={"WWW-Authenticate": challenge})
+        source = parse_qs(urlsplit(path).query).get("from")
+        if source and f"repository:{source[0]}:pull" not in scopes:
+            there = f"/v2/{repository}/b/blobs/uploads/lost"
+            return Fault(method, path, status=202, headers={"Location": there})
+        return None
+
+    proxy.gate = gate
+    done = falcopy(
+        *("push", packaged, f"{proxy.host}/{repository}/b", "--json"),
+        *("--mount-from", f"{repository}/a"),
+    )
+    assert done.returncode == 0, done.stderr
+    digests = {part["digest"] for part in _layers_of(registry, f"{repository}/b")}
+    assert digests == {part["digest"] for part in _layers_of(registry, f"{repository}/a")}
+    sent = proxy.count("PUT", "/blobs/uploads/")
+    assert sent == 0 if readable else sent == 3
+    assert ("not taken over from" in done.stderr) != readable
+
+
+def _layers_of(running: Running, repository: str) -> list[dict[str, Any]]:
+    index, _ = running.manifest(repository, "latest")
+    manifests = [running.manifest(repository, m["digest"])[0] for m in index["manifests"]]
+    return [layer for manifest in manifests for layer in manifest["layers"]]
 
 
 def test_a_link_to_storage_that_has_ended_is_asked_for_again(

@@ -192,6 +192,33 @@ def test_a_published_version_is_found_also_where_lists_of_tags_are_short(
     assert "is published with digest" in done.stderr
 
 
+@pytest.mark.parametrize("status", [401, 403, 405])
+def test_where_tags_cannot_be_listed_the_newest_are_known_by_their_floating_tags(
+    falcopy: Falcopy, compiled: Any, registry: Running, proxy: Proxy, repository: str, status: int
+) -> None:
+    reference = f"{proxy.host}/{repository}"
+    body = json.dumps({"errors": [{"code": "DENIED", "message": "no lists"}]}).encode()
+    proxy.faults = [Fault("GET", "/tags/list", status=status, body=body, times=99)]
+    for version in ("0.1.0", "0.2.0", "0.1.1"):
+        done = falcopy("push", compiled(f'VERSION="{version}"'), reference)
+        assert done.returncode == 0, done.stderr
+        assert "note: tags cannot be listed (" in done.stderr
+        assert "no lists" in done.stderr
+    assert "the tag latest stays on 0.2.0" in done.stderr
+    digests = {tag: registry.manifest(repository, tag)[1] for tag in registry.tags(repository)}
+    assert digests["0.1"] == digests["0.1.1"] != digests["0.1.0"]
+    assert digests["0"] == digests["0.2"] == digests["latest"] == digests["0.2.0"]
+
+
+def test_without_floating_tags_no_list_is_asked_for(
+    falcopy: Falcopy, packaged: Path, compiled: Any, proxy: Proxy, repository: str
+) -> None:
+    reference = f"{proxy.host}/{repository}"
+    assert falcopy("push", packaged, reference, "--no-floating").returncode == 0
+    assert falcopy("push", compiled('VERSION="0.2.0-rc1"'), reference).returncode == 0
+    assert proxy.count("GET", "/tags/list") == 0
+
+
 @pytest.mark.parametrize("tag", ["0.2.0", "0.2", "1"])
 def test_a_tag_of_another_version_is_refused_in_both_places(
     falcopy: Falcopy, packaged: Path, registry: Running, repository: str, tag: str

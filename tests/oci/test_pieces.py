@@ -22,14 +22,12 @@ from falcopy_sdk.exceptions import (
     PackageError,
     ReferenceFormatError,
     RegistryError,
-    RegistryRefusedError,
 )
-from falcopy_sdk.oci import Config, Descriptor, Layout, Reference, Registry, RetryPolicy, tags_for
+from falcopy_sdk.oci import Config, Descriptor, Layout, Reference, Registry, tags_for
 from falcopy_sdk.oci.challenge import parse_challenges
 from falcopy_sdk.oci.config import satisfies
 from falcopy_sdk.oci.layer import pack_layer, unpack_layer
 from falcopy_sdk.oci.reference import is_loopback
-from falcopy_sdk.oci.session import Session
 
 from .proxy import Fault, Proxy
 from .registries import Running
@@ -274,15 +272,6 @@ def test_referrers_and_heads_are_read_as_the_specification_allows(
         there = client.head_manifest(repository, "x")
         assert there is not None
         assert (there.digest, there.size) == (stored.digest, len(manifest))
-
-
-def test_a_registry_with_tls_leads_nowhere_without() -> None:
-    session = Session(
-        "ghcr.io", lambda _: None, plain_http=False, ca_file=None, retry=RetryPolicy(), timeout=1
-    )
-    assert session.resolve("/v2/", "http://ghcr.io/v2/x") == "https://ghcr.io/v2/x"
-    with pytest.raises(RegistryRefusedError, match=r"leads to other.example without TLS"):
-        session.resolve("/v2/", "http://other.example/v2/x")
 
 
 def test_an_upload_that_the_registry_has_forgotten_is_begun_anew(
