@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from falcopy_sdk.provenance.keys import PrivateKey, PublicKey
 
 __all__ = [
+    "COSIGN_SIGN",
     "CYCLONEDX",
     "IN_TOTO",
     "SLSA",
@@ -28,7 +29,8 @@ __all__ = [
     "subjects_of",
 ]
 
-#: Types of predicates: what a statement says.
+#: Types of predicates: what a statement says; the first: no more than that it is signed.
+COSIGN_SIGN: Final = "https://sigstore.dev/cosign/sign/v1"
 CYCLONEDX: Final = "https://cyclonedx.org/bom"
 SLSA: Final = "https://slsa.dev/provenance/v1"
 #: DSSE's payloadType of a statement.

@@ -85,12 +85,12 @@ def _signature(report: Report, beside: Beside, artifact: Artifact, key: PublicKe
             "so, too",
             f"{_SIGN}; a mirror: cosign copy takes signatures along",
         )
-    elif good := [s for s in found if key.verifies(s.signature, s.payload)]:
-        about = {documents.signed_digest(one.payload) for one in good}
+    elif good := [s for s in found if s.is_by(key)]:
+        about = frozenset[str]().union(*(one.about for one in good))
         if artifact.root.digest in about:
             report.ok("signature", f"by the key {key.fingerprint[:16]}…")
         else:
-            others = ", ".join(sorted(str(digest) for digest in about))
+            others = ", ".join(sorted(about)) or "something else"
             report.fail("signature", f"the key signed {others}, not this digest", _DO_NOT_USE)
     elif all(one.keyless for one in found):
         report.fail(

@@ -18,6 +18,7 @@ import pytest
 from falcopy_sdk.oci import Descriptor
 from falcopy_sdk.provenance import PrivateKey, load_private, sign_artifact, sign_file
 
+from .conftest import PASSWORD
 from .publishing import Repository
 from .tuf_mirror import write_mirror
 
@@ -58,9 +59,25 @@ def sigstore(tmp_path: Path) -> Iterator[dict[str, str]]:
         thread.join()
 
 
+@pytest.fixture(params=["cosign", "P-384", "ED25519", "RSA"])
+def pair(
+    request: pytest.FixtureRequest, key_files: tuple[Path, Path], tmp_path: Path
+) -> tuple[Path, Path]:
+    """A pair of each kind that cosign takes, in the files of cosign or of OpenSSL."""
+    if request.param == "cosign":
+        return key_files
+    private, public = tmp_path / "own.key", tmp_path / "own.pub"
+    kind = ["EC", "-pkeyopt", "ec_paramgen_curve:P-384"] if request.param == "P-384" else []
+    make = ["openssl", "genpkey", "-algorithm", *(kind or [request.param])]
+    subprocess.run([*make, "-out", private], check=True, capture_output=True)
+    subprocess.run(["openssl", "pkey", "-in", private, "-pubout", "-out", public], check=True)
+    return private, public
+
+
 @pytest.fixture
-def released(repository: Repository, library: Path, key: PrivateKey) -> Descriptor:
+def released(repository: Repository, library: Path, pair: tuple[Path, Path]) -> Descriptor:
     root = repository.publish(library)
+    key = load_private(pair[0], lambda: PASSWORD)
     sign_artifact(repository.registry, repository.reference("0.1.0"), key)
     return root
 
@@ -71,16 +88,19 @@ def _run(environment: dict[str, str], *command: str | Path) -> subprocess.Comple
     )
 
 
+@pytest.mark.parametrize("form", ["bundles", "tags"])
 def test_cosign_verifies_signature_provenance_and_bill_of_materials(
     cosign: str,
     sigstore: dict[str, str],
     repository: Repository,
     released: Descriptor,
-    key_files: tuple[Path, Path],
+    pair: tuple[Path, Path],
+    form: str,
 ) -> None:
     part = repository.part(released).digest
     name = f"{repository.registry.host}/{repository.name}"
-    options = ["--key", str(key_files[1]), "--insecure-ignore-tlog=true", "--allow-http-registry"]
+    options = ["--key", str(pair[1]), "--insecure-ignore-tlog=true", "--allow-http-registry"]
+    options.append(f"--new-bundle-format={str(form == 'bundles').lower()}")
     for command in (
         ["verify", *options, f"{name}:0.1.0"],
         ["verify-attestation", "--type", "slsaprovenance1", *options, f"{name}:0.1.0"],
@@ -132,7 +152,7 @@ def test_falcoctl_installs_what_is_signed_and_nothing_else(
     sigstore: dict[str, str],
     repository: Repository,
     released: Descriptor,
-    key_files: tuple[Path, Path],
+    pair: tuple[Path, Path],
     library: Path,
     tmp_path: Path,
 ) -> None:
@@ -157,7 +177,7 @@ def test_falcoctl_installs_what_is_signed_and_nothing_else(
     refused = install(other)
     assert refused.returncode != 0, refused.stdout
     assert not list((tmp_path / "plugins").iterdir())
-    done = install(key_files[1])
+    done = install(pair[1])
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Signature successfully verified!" in done.stdout
     assert (tmp_path / "plugins" / "libtiny.so").read_bytes() == library.read_bytes()

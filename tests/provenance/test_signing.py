@@ -5,16 +5,20 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from falcopy_sdk.bundle import sbom
 from falcopy_sdk.exceptions import ProjectError
+from falcopy_sdk.oci import Descriptor, Reference, copy_to_layout, push
 from falcopy_sdk.provenance import (
     Commit,
     PrivateKey,
+    bundles,
     commit_of,
     predicate_of,
     sign_artifact,
@@ -23,7 +27,7 @@ from falcopy_sdk.provenance import (
 from falcopy_sdk.provenance import documents as forms
 from falcopy_sdk.provenance.attachments import Beside
 
-from .publishing import Repository
+from .publishing import Repository, repacked
 
 TESTS = Path(__file__).parents[1]
 COMMIT = Commit("0123456789abcdef0123456789abcdef01234567", "https://example.org/acme.git")
@@ -54,6 +58,7 @@ def test_the_artifact_itself_stays_as_it_was(
         "0.1.0",
         f"{root.digest.replace(':', '-')}.sig",
         f"{root.digest.replace(':', '-')}.att",
+        root.digest.replace(":", "-"),
         f"{part.digest.replace(':', '-')}.att",
         part.digest.replace(":", "-"),
     }
@@ -236,3 +241,71 @@ def test_the_commit_of_sources(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("2")
     with pytest.raises(ProjectError, match=r"differs from the commit .* \(M a.py\)"):
         commit_of(tmp_path)
+
+
+def test_a_bill_of_materials_larger_than_a_manifest_may_be_is_signed_and_verified(
+    repository: Repository, library: Path, key: PrivateKey, tmp_path: Path
+) -> None:
+    def grow(contents: dict[str, bytes]) -> None:
+        bill = json.loads(contents[sbom.NAME])
+        about = bill["metadata"]["component"]
+        about.setdefault("properties", []).append({"name": "tests:more", "value": "x" * 5_000_000})
+        contents[sbom.NAME] = json.dumps(bill).encode()
+
+    repository.publish(repacked(library, tmp_path / "libtiny.so", grow))
+    sign_artifact(repository.registry, repository.reference("0.1.0"), key)
+    report = verify_artifact(repository.registry, repository.reference("0.1.0"), key.public)
+    assert [(check.name, check.detail) for check in report.failed] == []
+    assert "signed SBOM linux/amd64" in {c.name for c in report.checks if c.outcome == "ok"}
+
+
+def test_a_mirror_that_takes_referrers_alone_has_all_signatures(
+    repository: Repository, library: Path, key: PrivateKey, other_key: PrivateKey,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """As oras cp -r does it: cosign's tags of version 2 stay behind."""
+    repository.publish(library)
+    _sign(repository, key)
+    # By its module: the name in the package is that of the function.
+    monkeypatch.setattr(sys.modules["falcopy_sdk.oci.pull"], "_COSIGN", ())
+    mirror = Reference(repository.registry.host, f"{repository.name}/mirror", "0.1.0")
+    with copy_to_layout(repository.registry, repository.reference("0.1.0"), tmp_path / "l") as copy:
+        push(copy, mirror, repository.registry)
+    assert not [t for t in repository.registry.tags(mirror.repository) if t.endswith("sig")]
+    report = verify_artifact(repository.registry, mirror, key.public)
+    assert [(check.name, check.detail) for check in report.failed] == []
+    assert not [check for check in report.checks if check.outcome == "skipped"]
+    report = verify_artifact(repository.registry, mirror, other_key.public)
+    assert {check.name for check in report.failed} == {
+        *("signature", "signed SBOM linux/amd64", "provenance")
+    }
+
+
+def test_signing_again_adds_no_bundle(
+    repository: Repository, library: Path, key: PrivateKey
+) -> None:
+    root = repository.publish(library)
+    _sign(repository, key)
+    before = repository.registry.referrers(repository.name, root.digest)
+    _sign(repository, key)
+    assert repository.registry.referrers(repository.name, root.digest) == before
+    assert len(before) == 2  # the signature, the provenance
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(b"", b"5", b"[]", b"{}", b'{"dsseEnvelope": 5, "verificationMaterial": 5}'),
+        *(b'{"dsseEnvelope": {}, "verificationMaterial": {}}', b"[" * 100_000),
+    ],
+)
+def test_a_bundle_that_is_none_is_none_of_the_signatures(
+    repository: Repository, library: Path, key: PrivateKey, data: bytes
+) -> None:
+    root = repository.publish(library)
+    beside = Beside(repository.registry, repository.name)
+    beside._refer(root, Descriptor.of(data, bundles.MEDIA_TYPE), data, {})
+    report = verify_artifact(repository.registry, repository.reference("0.1.0"), key.public)
+    signature = next(check for check in report.checks if check.name == "signature")
+    assert signature.outcome == "failed"
+    assert "nobody signed" in signature.detail
