@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import ipaddress
@@ -9,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import threading
 import urllib.error
@@ -38,10 +40,30 @@ class Running:
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def options(self) -> tuple[object, ...]:
+        """What a command of falcopy needs to reach it, beside credentials."""
+        return ("--tls", "--ca-file", self.ca_file) if self.ca_file else ()
+
+    def skopeo(self, prefix: str = "") -> tuple[object, ...]:
+        """What skopeo needs, as the source (``"src-"``), the target (``"dest-"``) or else."""
+        if self.ca_file is None:
+            return (f"--{prefix}tls-verify=false",)
+        trusted = self.folder / "trusted"  # by itself: skopeo takes keys for those of clients
+        trusted.mkdir(exist_ok=True)
+        shutil.copyfile(self.ca_file, trusted / "ca.crt")
+        return (f"--{prefix}cert-dir", trusted, f"--{prefix}creds", f"{USER}:{PASSWORD}")
+
     def get(self, path: str, accept: str = "*/*") -> tuple[bytes, Any]:
-        """Plain HTTP, with none of our code: the body and the headers."""
-        request = urllib.request.Request(f"http://{self.host}{path}", headers={"Accept": accept})
-        with urllib.request.urlopen(request, timeout=30) as response:
+        """HTTP with none of our code: the body and the headers."""
+        headers, context = {"Accept": accept}, None
+        if self.ca_file is not None:
+            who = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+            headers["Authorization"] = f"Basic {who}"
+            context = ssl.create_default_context(cafile=self.ca_file)
+        scheme = "http" if context is None else "https"
+        request = urllib.request.Request(f"{scheme}://{self.host}{path}", headers=headers)
+        with urllib.request.urlopen(request, timeout=30, context=context) as response:
             return response.read(), response.headers
 
     def blob(self, repository: str, digest: str) -> bytes:

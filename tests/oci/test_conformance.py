@@ -1,4 +1,7 @@
-"""What we push is what falcoctl expects: read back with skopeo and plain HTTP, not our code."""
+"""What we push is what falcoctl expects: read back with skopeo and HTTP, not our code.
+
+All of it twice: in a registry without TLS, and in one with TLS and basic authentication.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ import pytest
 
 from .conftest import Falcopy
 from .falcoctl_rules import install, members
-from .registries import Running
+from .registries import PASSWORD, USER, Running
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -33,14 +36,29 @@ def skopeo(*arguments: object) -> subprocess.CompletedProcess[bytes]:
 
 
 def inspect_raw(running: Running, name: str, tag: str) -> bytes:
-    done = skopeo("inspect", "--raw", "--tls-verify=false", f"docker://{running.host}/{name}:{tag}")
+    done = skopeo("inspect", "--raw", *running.skopeo(), f"docker://{running.host}/{name}:{tag}")
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
+@pytest.fixture(params=["plain", "tls"])
+def registry(
+    request: pytest.FixtureRequest,
+    registry: Running,
+    secure_registry: Running,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Running:
+    if request.param == "plain":
+        return registry
+    monkeypatch.setenv("FALCOPY_REGISTRY", secure_registry.host)
+    monkeypatch.setenv("FALCOPY_REGISTRY_USERNAME", USER)
+    monkeypatch.setenv("FALCOPY_REGISTRY_PASSWORD", PASSWORD)
+    return secure_registry
+
+
 @pytest.fixture
 def pushed(falcopy: Falcopy, packaged: Path, registry: Running, repository: str) -> str:
-    done = falcopy("push", packaged, f"{registry.host}/{repository}", "--json")
+    done = falcopy("push", packaged, f"{registry.host}/{repository}", "--json", *registry.options)
     assert done.returncode == 0, done.stderr
     return repository
 
@@ -49,6 +67,13 @@ def pushed(falcopy: Falcopy, packaged: Path, registry: Running, repository: str)
 def manifests(registry: Running, pushed: str) -> list[dict[str, Any]]:
     index, _ = registry.manifest(pushed, "0.1.0")
     return [registry.manifest(pushed, entry["digest"])[0] for entry in index["manifests"]]
+
+
+def test_the_registry_says_that_it_is_one(registry: Running) -> None:
+    """Without the header, falcoctl's registry push and pull refuse it to those without a login."""
+    answer, headers = registry.get("/v2/")
+    assert answer == b"{}"
+    assert headers["Docker-Distribution-Api-Version"] == "registry/2.0"
 
 
 def test_the_tag_of_a_plugin_points_to_an_index_with_a_manifest_a_platform(
@@ -92,7 +117,7 @@ def test_the_config_has_name_version_and_the_api_version_of_the_library(
 
 
 def test_a_release_has_all_its_tags_with_one_digest(registry: Running, pushed: str) -> None:
-    listed = skopeo("list-tags", "--tls-verify=false", f"docker://{registry.host}/{pushed}")
+    listed = skopeo("list-tags", *registry.skopeo(), f"docker://{registry.host}/{pushed}")
     assert sorted(json.loads(listed.stdout)["Tags"]) == ["0", "0.1", "0.1.0", "latest"]
     assert len({registry.manifest(pushed, tag)[1] for tag in registry.tags(pushed)}) == 1
 
@@ -101,7 +126,7 @@ def test_a_pre_release_has_its_version_alone(
     falcopy: Falcopy, compiled: Any, registry: Running, repository: str
 ) -> None:
     library = compiled('VERSION="0.2.0-rc1"')
-    done = falcopy("push", library, f"{registry.host}/{repository}")
+    done = falcopy("push", library, f"{registry.host}/{repository}", *registry.options)
     assert done.returncode == 0, done.stderr
     assert registry.tags(repository) == ["0.2.0-rc1"]
 
@@ -147,7 +172,7 @@ def test_pushing_again_sends_nothing_and_moves_no_digest(
     falcopy: Falcopy, packaged: Path, registry: Running, pushed: str
 ) -> None:
     before = registry.manifest(pushed, "latest")[1]
-    done = falcopy("push", packaged, f"{registry.host}/{pushed}", "--json")
+    done = falcopy("push", packaged, f"{registry.host}/{pushed}", "--json", *registry.options)
     assert json.loads(done.stdout)["sent"] == []
     assert registry.manifest(pushed, "latest")[1] == before
 
@@ -157,7 +182,7 @@ def test_a_mirror_by_skopeo_keeps_the_digest(
 ) -> None:
     source = f"docker://{registry.host}/{pushed}:0.1.0"
     mirror = f"docker://{registry.host}/{pushed}/mirror:0.1.0"
-    flags = ("--all", "--preserve-digests", "--src-tls-verify=false", "--dest-tls-verify=false")
+    flags = ("--all", "--preserve-digests", *registry.skopeo("src-"), *registry.skopeo("dest-"))
     done = skopeo("copy", *flags, source, mirror)
     assert done.returncode == 0, done.stderr
     digest = registry.manifest(pushed, "0.1.0")[1]
@@ -173,12 +198,14 @@ def test_skopeo_publishes_the_layout_as_we_do(
     (artifact,) = json.loads(done.stdout)["artifacts"]
     kind = "oci-archive" if form == "tar" else "oci"
     done = skopeo(
-        *("copy", "--all", "--preserve-digests", "--dest-tls-verify=false"),
+        *("copy", "--all", "--preserve-digests", *registry.skopeo("dest-")),
         *(f"{kind}:{artifact['layout']}:0.1.0", f"docker://{registry.host}/{repository}:0.1.0"),
     )
     assert done.returncode == 0, done.stderr
     assert registry.manifest(repository, "0.1.0")[1] == artifact["digest"]
-    again = falcopy("push", artifact["layout"], f"{registry.host}/{repository}", "--json")
+    again = falcopy(
+        "push", artifact["layout"], f"{registry.host}/{repository}", "--json", *registry.options
+    )
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["sent"] == []
 
@@ -189,7 +216,7 @@ def test_rules_become_one_plain_manifest_with_what_they_require(
     done = falcopy("package", plugin, rules, "-o", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stderr
     layout = json.loads(done.stdout)["artifacts"][1]["layout"]
-    done = falcopy("push", layout, f"{registry.host}/{repository}")
+    done = falcopy("push", layout, f"{registry.host}/{repository}", *registry.options)
     assert done.returncode == 0, done.stderr
     manifest, _ = registry.manifest(repository, "0.1.0")
     assert manifest["mediaType"] == MANIFEST
@@ -212,6 +239,36 @@ def test_rules_become_one_plain_manifest_with_what_they_require(
     }
     ((name, mode, text),) = members(registry.blob(repository, layer["digest"]))
     assert (name, mode, text) == ("pydemo_rules.yaml", 0o644, rules.read_bytes())
+
+
+def test_rules_files_of_several_names_lie_side_by_side(
+    falcopy: Falcopy, rules: Path, registry: Running, repository: str, tmp_path: Path
+) -> None:
+    more = tmp_path / "more_rules.yaml"
+    more.write_text("- required_engine_version: 0.40.0\n")
+    named = ("--rules-name", "pydemo-rules", "--rules-version", "0.1.0")
+    reference = f"{registry.host}/{repository}"
+    done = falcopy("push", rules, more, reference, *named, *registry.options)
+    assert done.returncode == 0, done.stderr
+    manifest, _ = registry.manifest(repository, "0.1.0")
+    (layer,) = manifest["layers"]
+    installed = install(registry.blob(repository, layer["digest"]), tmp_path)
+    assert {path.name: path.read_bytes() for path in installed} == {
+        "more_rules.yaml": more.read_bytes(),
+        "pydemo_rules.yaml": rules.read_bytes(),
+    }
+    config = json.loads(registry.blob(repository, manifest["config"]["digest"]))
+    assert config["requirements"] == [{"name": "engine_version_semver", "version": "0.40.0"}]
+
+
+def test_rules_files_of_one_name_are_refused(falcopy: Falcopy, rules: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other" / rules.name
+    other.parent.mkdir()
+    shutil.copyfile(rules, other)
+    named = ("--rules-name", "pydemo-rules", "--rules-version", "0.1.0")
+    done = falcopy("package", rules, other, "-o", tmp_path / "out", *named)
+    assert done.returncode == 5
+    assert f"{rules} and {other}: two rules files with one name" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -262,7 +319,7 @@ def test_licence_source_and_the_rest_become_annotations(
     )
     done = falcopy(
         *("push", plugin, f"{registry.host}/{repository}", "--project", tmp_path),
-        *("--description", "Of my own"),
+        *("--description", "Of my own", *registry.options),
     )
     assert done.returncode == 0, done.stderr
     index, _ = registry.manifest(repository, "0.1.0")
