@@ -2,7 +2,8 @@
 
     python release check [--tag v0.1.0]
     python release build --output DIR
-    python release publish --from DIR --to HOST/PATH --index index.yaml [--key cosign.key]
+    python release publish --from DIR --to HOST/PATH --index index.yaml --previous DIR
+        [--key cosign.key]
     python release dry-run [--built DIR]
 
 The workflow release.yml runs the first three, each in a job of its own; the dry run runs all of
@@ -27,6 +28,9 @@ import changelog  # noqa: E402
 import local_registry  # noqa: E402
 import publishing  # noqa: E402
 import versions  # noqa: E402
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_PREVIOUS = "Folder with index.yaml and index.lock.json of the last release; empty: the first one."
 
 
 @click.group()
@@ -62,19 +66,26 @@ def build(output: Path, sdk_wheel: bool) -> None:
 @click.option("--from", "built", type=click.Path(exists=True, path_type=Path), required=True)
 @click.option("--to", "target", metavar="HOST/PATH", required=True)
 @click.option("--index", type=click.Path(path_type=Path), default=Path("dist/index.yaml"))
+@click.option("--previous", type=_FOLDER, help=_PREVIOUS)
 @click.option("--key", type=click.Path(exists=True, path_type=Path), help="Default: keyless.")
 @click.option("--public-key", type=click.Path(exists=True, path_type=Path))
 def publish(
-    built: Path, target: str, index: Path, key: Path | None, public_key: Path | None
+    built: Path,
+    target: str,
+    index: Path,
+    previous: Path | None,
+    key: Path | None,
+    public_key: Path | None,
 ) -> None:
-    """Package, push, sign, index and verify what was built."""
+    """Package, push, sign, index and verify what was built; the page's files are in DIR/assets."""
     if (key is None) != (public_key is None):
         raise click.UsageError("--key and --public-key belong together")
     signer = publishing.Keyless.of_workflow() if key is None else None
     if key is not None and public_key is not None:
-        publishing.publish(ROOT, built, target, index, publishing.Keys(key, public_key))
+        keys = publishing.Keys(key, public_key)
+        publishing.publish(ROOT, built, target, index, keys, previous)
     elif signer is not None:
-        publishing.publish(ROOT, built, target, index, signer)
+        publishing.publish(ROOT, built, target, index, signer, previous)
 
 
 @release.command("dry-run")
@@ -83,7 +94,8 @@ def publish(
     type=click.Path(exists=True, path_type=Path),
     help="Publish the files in this folder instead of building.",
 )
-def dry_run(built: Path | None) -> None:
+@click.option("--previous", type=_FOLDER, help=_PREVIOUS)
+def dry_run(built: Path | None, previous: Path | None) -> None:
     """Do all steps, with a registry on this machine and a throw-away key."""
     from falcopy_sdk.provenance.keys import write_key_pair
 
@@ -104,6 +116,7 @@ def dry_run(built: Path | None) -> None:
                 f"{host}/falcopy",
                 folder / "index.yaml",
                 publishing.Keys(private, public),
+                previous,
             )
     click.echo("dry run: all steps done; nothing was published")
 

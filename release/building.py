@@ -52,7 +52,7 @@ def plugin_wheel(root: Path, output: Path) -> None:
 
 def _pip_wheel(root: Path) -> list[str]:
     # The same sources give the same wheel (reproducible-builds.org).
-    os.environ.setdefault("SOURCE_DATE_EPOCH", _commit_time(root))
+    os.environ.setdefault("SOURCE_DATE_EPOCH", commit_time(root))
     # With the backends at hand nothing is fetched: a dry run needs no network.
     isolated = not all(find_spec(name) for name in ("scikit_build_core", "hatchling", "ziglang"))
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet"]
@@ -87,7 +87,8 @@ def checksums(folder: Path) -> Path:
     return target
 
 
-def _commit_time(root: Path) -> str:
+def commit_time(root: Path) -> str:
+    """When the last commit was made, in seconds since 1970."""
     done = subprocess.run(
         ["git", "-C", str(root), "log", "-1", "--format=%ct"],
         capture_output=True,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from building import FALCOPY, LIBRARY, checksums, run
+from assets import collect
+from building import FALCOPY, LIBRARY, run
 
 
 class Signer(Protocol):
@@ -83,7 +84,9 @@ class Keyless:
         return ["--identity", self.identity, "--issuer", self.issuer]
 
 
-def publish(root: Path, built: Path, target: str, index: Path, signer: Signer) -> None:
+def publish(
+    root: Path, built: Path, target: str, index: Path, signer: Signer, previous: Path | None
+) -> None:
     """Does all steps; each can be repeated.
 
     Args:
@@ -92,7 +95,10 @@ def publish(root: Path, built: Path, target: str, index: Path, signer: Signer) -
         target: Registry and path.
         index: falcoctl's index.yaml, made or updated.
         signer: Of the artifacts.
+        previous: Folder with the index of the last release and its record; None: as it is there.
     """
+    if previous is not None:
+        take_over(previous, index)
     libraries = sorted(built.glob(f"*/{LIBRARY}"))
     if not libraries:
         raise SystemExit(f"release: there is no {LIBRARY} below {built}; run: release build")
@@ -117,7 +123,26 @@ def publish(root: Path, built: Path, target: str, index: Path, signer: Signer) -
         signer.verify(tag)
         run(*FALCOPY, "index", "add", index, tag, *signer.index_options())
     run(*FALCOPY, "index", "check", index, "--online")
-    checksums(built)
+    collect(root, built, index)
+
+
+def take_over(previous: Path, index: Path) -> None:
+    """Goes on with the index of the last release, so that no version comes back changed.
+
+    Args:
+        previous: Folder with index.yaml and index.lock.json; empty: this is the first release.
+        index: The file to go on in.
+    """
+    names = {"index.yaml": index, "index.lock.json": index.with_name(f"{index.stem}.lock.json")}
+    there = [name for name in names if (previous / name).is_file()]
+    if there and len(there) < len(names):
+        raise SystemExit(
+            f"release: {previous} has {there[0]} alone; the record of digests (index.lock.json) "
+            "belongs to it: get both from the last release"
+        )
+    for name in there:
+        names[name].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(previous / name, names[name])
 
 
 def _source(folder: Path) -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +17,108 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
+sys.path.insert(0, str(ROOT / "release"))
+
+import assets  # noqa: E402 - found by the line above
+import publishing  # noqa: E402
 
 
 def _workflow(name: str) -> dict[str, Any]:
     return YAML(typ="safe").load((WORKFLOWS / name).read_text(encoding="utf-8"))
 
 
+def _dry_run(built: Path, previous: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, ROOT / "release", "dry-run", "--built", built, "--previous", previous],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_a_dry_run_publishes_signs_indexes_and_verifies(
+@pytest.mark.timeout(600)
+def test_dry_runs_publish_sign_index_and_verify_one_release_after_the_other(
     k8saudit_aks_library: Path, tmp_path: Path
 ) -> None:
     program = os.environ.get("FALCOPY_DOCKER_REGISTRY") or shutil.which("docker-registry")
     if program is None and os.environ.get("CI") != "true":
         pytest.skip("no docker-registry: apt install docker-registry")
-    (tmp_path / "x86_64").mkdir()
-    (tmp_path / "x86_64" / "libk8saudit-aks.so").symlink_to(k8saudit_aks_library)
-    done = subprocess.run(
-        [sys.executable, ROOT / "release", "dry-run", "--built", tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    built, previous = tmp_path / "built", tmp_path / "previous"
+    (built / "x86_64" / "licences").mkdir(parents=True)
+    (built / "x86_64" / "libk8saudit-aks.so").symlink_to(k8saudit_aks_library)
+    (built / "x86_64" / "licences" / "LICENSE").write_text("free")
+    (built / "wheels").mkdir()
+    (built / "wheels" / "falcopy_sdk-0-py3-none-any.whl").write_text("a wheel")
+    previous.mkdir()
+    done = _dry_run(built, previous, SOURCE_DATE_EPOCH="1767225600")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("checks, none failed") == 2
     assert "k8saudit-aks-rules" in done.stdout
     assert "failed" not in done.stdout.replace("none failed", "")
     assert done.stdout.endswith("dry run: all steps done; nothing was published\n")
-    sums = (tmp_path / "SHA256SUMS").read_text()
-    assert "x86_64/libk8saudit-aks.so" in sums
-    assert "snippets/falcoctl.yaml" in sums
-    checked = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path)
-    assert checked.returncode == 0
+
+    # What a user downloads, all of it into one folder, and checks there.
+    page = Path(shutil.copytree(built / "assets", tmp_path / "downloads"))
+    assert {path.name for path in page.iterdir()} == {
+        *("SHA256SUMS", "falco.yaml", "falcoctl.yaml", "values.yaml"),
+        *("falcopy_sdk-0-py3-none-any.whl", "k8saudit-aks-linux-x86_64.tar.gz"),
+        *("index.yaml", "index.lock.json"),
+    }
+    check = ["sha256sum", "--check", "SHA256SUMS"]
+    checked = subprocess.run(check, cwd=page, capture_output=True, text=True, check=True)
+    assert sorted(line.partition(":")[0] for line in checked.stdout.splitlines()) == sorted(
+        path.name for path in page.iterdir() if path.name != "SHA256SUMS"
+    )
+    with tarfile.open(page / "k8saudit-aks-linux-x86_64.tar.gz") as archive:
+        assert archive.getnames() == ["libk8saudit-aks.so", "licences/LICENSE"]
+        assert all(member.isreg() and member.uid == 0 for member in archive)
+
+    # The next one goes on with this index, and refuses a version of it that comes back changed.
+    names = {"k8saudit-aks", "k8saudit-aks-rules"}
+    digests = json.loads((page / "index.lock.json").read_text())["digests"]
+    assert {e["name"] for e in YAML(typ="safe").load(page / "index.yaml")} == names
+    assert set(digests) == names
+    again = _dry_run(built, page, SOURCE_DATE_EPOCH="1767225601")
+    assert again.returncode == 1
+    (version,) = digests["k8saudit-aks"]
+    known = digests["k8saudit-aks"][version]
+    assert f"k8saudit-aks {version} is there with digest {known}, and this is" in again.stderr
+
+
+def test_an_archive_of_the_page_is_the_same_wherever_it_is_made(tmp_path: Path) -> None:
+    made = []
+    for name, mode in (("one", 0o600), ("another place", 0o777)):
+        folder = tmp_path / name
+        (folder / "licences").mkdir(parents=True)
+        for file in ("licences/b" + "x" * 120, "liba.so", "licences/a"):
+            (folder / file).write_text(file)
+            (folder / file).chmod(mode)
+            os.utime(folder / file, (mode, mode))
+        assets.archive(folder, tmp_path / f"{name}.tar.gz", 1767225600)
+        made.append((tmp_path / f"{name}.tar.gz").read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open(tmp_path / "one.tar.gz") as archive:
+        assert [(m.name[:10], m.mode, m.mtime) for m in archive] == [
+            ("liba.so", 0o755, 1767225600),
+            ("licences/a", 0o644, 1767225600),
+            ("licences/b", 0o644, 1767225600),
+        ]
+
+
+def test_an_index_is_gone_on_with_only_with_its_record(tmp_path: Path) -> None:
+    previous, index = tmp_path / "previous", tmp_path / "new" / "index.yaml"
+    previous.mkdir()
+    publishing.take_over(previous, index)  # the first release
+    assert not index.exists()
+    (previous / "index.lock.json").write_text("{}")
+    (previous / "index.yaml").write_text("[]")
+    publishing.take_over(previous, index)
+    assert {path.name for path in index.parent.iterdir()} == {"index.yaml", "index.lock.json"}
+    (previous / "index.lock.json").unlink()
+    with pytest.raises(SystemExit, match=r"has index\.yaml alone"):
+        publishing.take_over(previous, index)
 
 
 @pytest.mark.slow
@@ -106,7 +178,8 @@ def test_workflows_have_the_rights_they_need_and_no_more(name: str) -> None:
 def test_the_workflow_runs_the_steps_of_the_dry_run() -> None:
     jobs = _workflow("release.yml")["jobs"]
     commands = "\n".join(step.get("run", "") for job in jobs.values() for step in job["steps"])
-    for step in ("release check --tag", "release build", "release publish --from"):
+    steps = ("release check --tag", "release build", "release publish --from")
+    for step in (*steps, "--previous dist/previous", "dist/release/assets/*"):
         assert step in commands
     assert {entry["machine"] for entry in jobs["plugin"]["strategy"]["matrix"]["include"]} == {
         "x86_64",
