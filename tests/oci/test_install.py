@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.real_hosts.chroot import FILES
+from tests.real_hosts.falco_rules import Rules
 from tests.real_hosts.hosts import Plugin, Sysdig, messages, printed
 
 from .conftest import Falcopy
@@ -83,6 +85,35 @@ def test_the_plugin_is_built_packaged_pushed_installed_and_loaded_by_sysdig(
         registry.blob(f"{repository}/ruleset/k8saudit-aks", manifest["config"]["digest"])
     )
     assert [d["name"] for d in config["dependencies"]] == ["k8saudit-aks"]
+
+    # From there, by an engine: what each of them is to find is found, and what one is not is not.
+    found = Rules.read(installed)
+    samples = AKS / "samples" / "rules"
+    texts = [path.read_text() for path in sorted(samples.glob("*/*.json"))]
+    (tmp_path / "audit.jsonl").write_text("".join(texts))
+    expected = {rule: _ids(samples / _folder(rule) / "fires.json") for rule in found.rules}
+    together = " or ".join(f"({found.condition(rule)})" for rule in found.rules)
+    matched = _matched(sysdig, loaded, together)
+    assert expected
+    assert set().union(*expected.values()) <= matched
+    rule = next(iter(found.rules))
+    passes = _ids(samples / _folder(rule) / "passes.json")
+    judged = _matched(sysdig, loaded, found.condition(rule)) & (expected[rule] | passes)
+    assert judged == expected[rule] != set()
+
+
+def _folder(rule: str) -> str:
+    return rule.lower().replace(" ", "-")
+
+
+def _ids(path: Path) -> set[str]:
+    return set(re.findall(r'\\"auditID\\":\\"([^\\]+)\\"', path.read_text()))
+
+
+def _matched(sysdig: Sysdig, plugin: Plugin, condition: str) -> set[str]:
+    done = sysdig.run([(plugin, "")], f"file://{FILES}/audit.jsonl", ["ka.auditid"], condition)
+    assert done.returncode == 0, messages(done)
+    return {event["ka.auditid"] for event in printed(done.stdout)}
 
 
 def test_a_host_with_the_old_library_goes_on_while_the_new_one_is_pulled(
