@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 import orjson
 
-from falcopy_sdk.abi import ASYNC_EVENT_CODE, FieldTypeCode
+from falcopy_sdk.abi import ASYNC_EVENT_CODE, FieldTypeCode, MetricType
 from falcopy_sdk.exceptions import RequestError
 from falcopy_sdk.host.answers import payload_text
 
 if TYPE_CHECKING:
-    from falcopy_sdk.host import FieldRequest, HostEvent, Plugin, Value
+    from falcopy_sdk.host import FieldRequest, HostEvent, Metric, Plugin, Value
 
 __all__ = ["EventPrinter", "HumanPrinter", "JsonPrinter"]
 
@@ -28,6 +28,9 @@ class EventPrinter(Protocol):
 
     def print(self, plugin: Plugin, event: HostEvent) -> None:
         """Writes one event, at once: the source may be a live one."""
+
+    def print_metrics(self, metrics: list[Metric]) -> None:
+        """Writes the metrics of this moment."""
 
 
 def _text(plugin: Plugin, event: HostEvent) -> str:
@@ -65,6 +68,13 @@ class JsonPrinter:
             "data": _text(plugin, event),
             "fields": {r.text: plugin.extract(event, r) for r in self._requests},
         }
+        self._write(line)
+
+    def print_metrics(self, metrics: list[Metric]) -> None:
+        """See EventPrinter."""
+        self._write({"metrics": {metric.name: metric.value for metric in metrics}})
+
+    def _write(self, line: dict[str, Any]) -> None:
         self._out.write(orjson.dumps(line, default=_address, option=orjson.OPT_APPEND_NEWLINE))
         self._out.flush()
 
@@ -108,6 +118,15 @@ class HumanPrinter:
             if value is not None or self._wanted is not None:
                 shown = f"  {request.text:{self._width}} {_shown(value, request)}"
                 click.echo(shown, file=self._out)
+        self._out.flush()
+
+    def print_metrics(self, metrics: list[Metric]) -> None:
+        """See EventPrinter."""
+        click.echo(click.style("metrics", bold=True), file=self._out, color=self._color)
+        width = max((len(metric.name) for metric in metrics), default=0)
+        for metric in metrics:
+            kind = "counter" if metric.type is MetricType.MONOTONIC else "gauge"
+            click.echo(f"  {metric.name:{width}} {metric.value} ({kind})", file=self._out)
         self._out.flush()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -29,6 +30,7 @@ Examples:
   falcopy run . --open-params audit.jsonl
   falcopy run acme_audit.py --fields acme.user,acme.groups --limit 5
   falcopy run libjson.so --init-config @config.yaml --json | jq .fields
+  falcopy run . --open-params audit.jsonl --metrics
 
 breakpoint() in the plugin's code stops there: step with pdb, c goes on.
 
@@ -50,6 +52,7 @@ Exit codes: 0 the source ended or Ctrl-C, 1 the plugin failed, 2 wrong usage, 3 
     help="Fields to extract. Without --json the default is every field that has a value.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="End after so many events.")
+@click.option("--metrics", is_flag=True, help="In the end, the plugin's metrics.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("-q", "--quiet", is_flag=True, help="Log lines of warnings and errors only.")
 @click.option("-v", "--verbose", is_flag=True, help="Log lines for debugging too.")
@@ -59,6 +62,7 @@ def run(
     open_params: str,
     fields: str | None,
     limit: int | None,
+    metrics: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -70,7 +74,7 @@ def run(
     to standard error. Ctrl-C ends it.
 
     With --json a line has num, ts (ns since the epoch), source, data (the event as text) and
-    fields (null: no value; lists are lists).
+    fields (null: no value; lists are lists). --metrics adds a last line with metrics alone.
     """
     from falcopy_sdk.cli.plugins import config_text
     from falcopy_sdk.cli.printing import HumanPrinter, JsonPrinter
@@ -81,12 +85,15 @@ def run(
     # Standard output is the events'; print() of a class in this process is talk.
     with contextlib.redirect_stdout(sys.stderr):
         log = _log_to_stderr(quiet=quiet, verbose=verbose)
-        _Run(plugin, config_text(init_config), open_params, limit, printer, log).until_it_ends()
+        driven = _Run(plugin, config_text(init_config), open_params, limit, metrics, printer, log)
+        driven.until_it_ends()
 
 
 def _log_to_stderr(*, quiet: bool, verbose: bool) -> LogSink:
     from falcopy_sdk.abi import LogSeverity
 
+    # Of a class in this process: what a built plugin logs as well, and with -v the rest.
+    logging.getLogger().setLevel(logging.DEBUG if verbose else logging.INFO)
     most = LogSeverity.TRACE if verbose else LogSeverity.WARNING if quiet else LogSeverity.INFO
 
     def log(component: str, message: str, severity: LogSeverity) -> None:
@@ -110,6 +117,7 @@ class _Run:
         config: str | None,
         params: str,
         limit: int | None,
+        metrics: bool,
         printer: EventPrinter,
         log: LogSink,
     ) -> None:
@@ -118,6 +126,7 @@ class _Run:
         self._config = config
         self._params = params
         self._limit = limit
+        self._metrics = metrics
         self._printer = printer
         self._stopping = False
         # Wakes the main thread. A pipe and no threading.Event: a signal handler must not take a
@@ -169,7 +178,7 @@ class _Run:
 
     def _host(self) -> None:
         from falcopy_sdk.cli.plugins import load
-        from falcopy_sdk.exceptions import NothingToDoError
+        from falcopy_sdk.exceptions import NothingToDoError, RequestError
         from falcopy_sdk.host import Capability
 
         with load(self._plugin) as library:
@@ -180,10 +189,14 @@ class _Run:
                 )
             self._stage = "init"
             with library.init(self._config, log=self._log) as plugin:
+                if self._metrics and "get_metrics" not in plugin.entries:
+                    raise RequestError(f"plugin {library.facts.name!r} has no metrics")
                 self._printer.prepare(plugin)
                 self._stage = "open"
                 with plugin.open(self._params) as instance:
                     self._stage = "next_batch"
                     for event in instance.events(self._limit, stop=lambda: self._stopping):
                         self._printer.print(plugin, event)
+                    if self._metrics:  # while it is open: some plugins have none afterwards
+                        self._printer.print_metrics(plugin.metrics())
                     self._stage = "close"

@@ -193,6 +193,76 @@ def test_a_plugin_that_cannot_be_found_exits_with_2(
     assert message in done.stderr
 
 
+TROUBLED = """
+import logging
+from falcopy_sdk import Event, plugin, source
+
+
+@plugin(name="troubled", id=999, version="0.1.0", event_source="troubled", description="Troubled",
+        contact="https://example.org")
+class Troubled:
+    def __init__(self) -> None:
+        self.tries = 0
+
+    @source
+    def events(self):
+        self.tries += 1
+        logging.info("try %d", self.tries)
+        if self.tries == 1:
+            raise ValueError("not yet")
+        yield Event({})
+"""
+
+
+@pytest.mark.parametrize("option", ["-q", "", "-v"])
+def test_a_class_logs_as_a_built_plugin_does_and_verbose_tells_where_it_failed(
+    tmp_path: Path, option: str
+) -> None:
+    (tmp_path / "troubled.py").write_text(TROUBLED)
+    with _started(tmp_path / "troubled.py", *filter(None, [option])) as process:
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "[warning] troubled: the source failed, trying again in 1 s: ValueError" in errors
+    assert ("[info] troubled: try 2" in errors) is (option != "-q")
+    assert ('raise ValueError("not yet")' in errors) is (option == "-v")
+
+
+METRICS = """
+    def __init__(self) -> None:
+        self.given = 0
+
+    @metrics
+    def counters(self) -> dict[str, Metric]:
+        return {"given": Metric(self.given, monotonic=True), "rate": Metric(0.5, monotonic=False)}
+"""
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_metrics_come_after_the_events_while_the_source_is_open(
+    falcopy: Any, tmp_path: Path, as_json: bool
+) -> None:
+    counting = PLUGIN.replace("import Event,", "import Event, Metric, metrics,").replace(
+        "            yield", "            self.given += 1\n            yield"
+    )
+    (tmp_path / "words.py").write_text(counting + METRICS)
+    command = ["run", "words.py", "--open-params", "one two", "--metrics"]
+    done = falcopy(*command, *(["--json"] if as_json else []), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    if as_json:
+        assert json.loads(lines[1])["data"] == "word two"
+        assert [json.loads(line) for line in lines[2:]] == [{"metrics": {"given": 2, "rate": 0.5}}]
+    else:
+        assert lines[-3:] == ["metrics", "  given 2 (counter)", "  rate  0.5 (gauge)"]
+
+
+def test_metrics_of_a_plugin_without_any_are_a_wrong_request(falcopy: Any, tmp_path: Path) -> None:
+    (tmp_path / "words.py").write_text(PLUGIN)
+    done = falcopy("run", "words.py", "--open-params", "one", "--metrics", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "plugin 'words' has no metrics" in done.stderr
+
+
 def _started(*arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "falcopy_sdk", "run", *map(str, arguments)],
