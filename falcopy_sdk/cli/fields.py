@@ -18,8 +18,13 @@ _BEGIN, _END = "<!-- falcopy fields: begin -->", "<!-- falcopy fields: end -->"
 
 
 @click.command(
-    epilog="Examples: `falcopy fields`, `falcopy fields dist/libacme.so`, "
-    "`falcopy fields --write README.md`, and in CI `falcopy fields --check README.md`."
+    epilog="""\b
+    Examples:
+      falcopy fields
+      falcopy fields dist/libacme.so
+      falcopy fields --write README.md
+      falcopy fields --check README.md    in CI
+    """
 )
 @click.argument("plugin", default=".")
 @click.option(

@@ -19,9 +19,13 @@ def _names() -> list[str]:
 
 
 @click.command(
-    epilog="Examples: `falcopy new acme-audit --template source-poll`, or without a terminal "
-    "`falcopy new acme-audit --template extractor --description 'Acme teams' --contact a@b.org`; "
-    "later, in the project's folder: `falcopy new --update`."
+    epilog="""\b
+    Examples:
+      falcopy new                       asks, on a terminal
+      falcopy new acme-audit --template source-poll --description "Acme cloud audit log"
+      falcopy new --list
+      falcopy new --update              in a project's folder: to the newest template
+    """
 )
 @click.argument("name", required=False)
 @click.option("-t", "--template", help="What to start from; --list shows all.")

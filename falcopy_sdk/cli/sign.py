@@ -27,6 +27,7 @@ def password() -> bytes:
 Examples:
   falcopy sign ghcr.io/acme/plugins/plugin/acme:0.1.0 --key cosign.key --source .
   falcopy sign dist/libacme.so --key cosign.key
+
 \b
 A key pair: cosign generate-key-pair. Without one, in a workflow with an identity:
   falcopy sign REF --predicate FILE

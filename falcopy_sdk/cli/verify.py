@@ -23,7 +23,7 @@ __all__ = ["verify"]
 Examples:
   falcopy verify ghcr.io/acme/plugins/plugin/acme:0.1.0 --key cosign.pub
   falcopy verify dist/libacme.so
-\b
+
 Signed without a key pair (with an identity): cosign verify --certificate-identity=…
 --certificate-oidc-issuer=… REF checks who signed, which takes Sigstore's trust root; this
 command, without --key, all the rest.
