@@ -34,5 +34,5 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Shows docstrings without reStructuredText: roles as in ``:class:`Event```, and ``::``."""
-    html = html.replace("<p>::</p>", "")
+    html = html.replace("<p>::</p>", "").replace("::</p>", ":</p>")
     return re.sub(r":(?:attr|class|data|exc|func|meth|mod|obj):(?=<code>)", "", html)

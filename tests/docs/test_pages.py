@@ -5,73 +5,28 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import socket
 import subprocess
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from markdown_it import MarkdownIt
 from ruamel.yaml import YAML
 
 from tests.conftest import environment
+from tests.docs.configurations import init_configs, violations
+from tests.docs.pages import DOCS, PAGES, PLUGIN, ROOT, Block, blocks
 
 if TYPE_CHECKING:
-    from conftest import Author, environment
-
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted(page for page in DOCS.rglob("*.md"))
+    from conftest import Author
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-
-_TITLE = re.compile(r'title="([^"]+)"')
-_NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
-#: Commands that a page's own need, such as a project that another page made; the site hides them.
-_PREPARE = re.compile(r"<!-- prepare:\n(.+?)-->", re.DOTALL)
-_INCLUDE = re.compile(r'^--8<-- "([^":]+):(\w+)"$', re.MULTILINE)
 #: The registry of the pages; here one on this machine takes its place.
 _REGISTRY = "ghcr.io"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block."""
-
-    line: int
-    language: str
-    title: str | None
-    text: str
-    not_run: str | None
-
-
-def text_of(page: Path) -> str:
-    """The page with what it includes of other files, as the site's snippets extension does."""
-
-    def section(found: re.Match[str]) -> str:
-        text = (DOCS.parent / found[1]).read_text(encoding="utf-8")
-        marks = [f"<!-- --8<-- [{end}:{found[2]}] -->\n" for end in ("start", "end")]
-        return text[text.index(marks[0]) + len(marks[0]) : text.index(marks[1])]
-
-    return _INCLUDE.sub(section, page.read_text(encoding="utf-8"))
-
-
-def blocks(page: Path) -> list[Block]:
-    """The fenced blocks of a page, in order."""
-    found, reason = [], None
-    for token in MarkdownIt().parse(text_of(page)):
-        if token.type == "html_block" and (marked := _NOT_RUN.match(token.content)):
-            reason = marked[1]
-        elif token.type == "html_block" and (prepare := _PREPARE.match(token.content)):
-            found.append(Block(0, "sh", None, prepare[1], None))
-        elif token.type == "fence":
-            language, _, rest = token.info.partition(" ")
-            title = _TITLE.search(rest)
-            line = token.map[0] + 1 if token.map else 0
-            found.append(Block(line, language, title and title[1], token.content, reason))
-            reason = None
-    return found
+#: Ports of the pages' servers; here free ones take their places.
+_PORT = re.compile(r"\b184\d\d\b")
 
 
 def check_data(block: Block) -> None:
@@ -91,7 +46,17 @@ def check_data(block: Block) -> None:
             raise AssertionError(f"a block of language {other}, which no test knows")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def with_free_ports(text: str) -> str:
+    """Another port for each that a page names."""
+    named = set(_PORT.findall(text))
+    servers = {port: socket.create_server(("127.0.0.1", 0)) for port in named}
+    for port, server in servers.items():
+        text = text.replace(port, str(server.getsockname()[1]))
+        server.close()
+    return text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(
     page: Path, author: Author, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -105,21 +70,47 @@ def test_a_page_does_what_it_says(
             (tmp_path / block.title).write_text(block.text)
         if block.language == "sh":
             script += [f": line {block.line}", block.text]
-    if not script:
-        return
-    text = "\n".join(["set -euo pipefail", *script])
-    if _REGISTRY in text:
-        text = text.replace(_REGISTRY, request.getfixturevalue("registry"))
+    if script:
+        text = with_free_ports("\n".join(["set -euo pipefail", *script]))
+        if _REGISTRY in text:
+            text = text.replace(_REGISTRY, request.getfixturevalue("registry"))
+        run(text, author, tmp_path)
+    for block in blocks(page):
+        if block.language == "yaml":
+            for name, config in init_configs(page, block):
+                assert not violations(name, config, tmp_path), f"line {block.line}"
+
+
+def run(script: str, author: Author, folder: Path) -> None:
+    """Runs a page's commands as somebody would who has falcopy from its wheel."""
     done = subprocess.run(
-        ["bash", "-x", "-c", text],
-        cwd=tmp_path,
-        env=environment(tmp_path, PATH=f"{author.venv / 'bin'}:/usr/bin:/bin"),
+        ["bash", "-x", "-c", script],
+        cwd=folder,
+        env=environment(folder, PATH=f"{author.venv / 'bin'}:/usr/bin:/bin"),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stdout[-6000:]
+
+
+def test_every_page_of_the_site_is_among_them() -> None:
+    # MkDocs' configuration names Python objects at other places; those of nav are texts.
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    shown = re.findall(r"[\w/-]+\.md$", nav, re.MULTILINE)
+    assert len(shown) > 20
+    known = {*PAGES}
+    assert not [name for name in shown if not {DOCS / name, ROOT / name} & known]
+
+
+def test_a_configuration_that_does_not_fit_its_plugin_is_told(tmp_path: Path) -> None:
+    text = "plugins: [{name: k8saudit-aks, init_config: {event_hub_nam: x, prefetch: many}}]"
+    [(name, config)] = init_configs(PLUGIN / "README.md", Block(1, "yaml", None, text, None))
+    assert sorted(violations(name, config, tmp_path)) == [
+        "'many' is not of type 'integer'",
+        "Additional properties are not allowed ('event_hub_nam' was unexpected)",
+    ]
 
 
 def skipped() -> list[tuple[str, Block]]:
@@ -130,7 +121,7 @@ def skipped() -> list[tuple[str, Block]]:
 def test_only_what_cannot_run_here_is_not_run() -> None:
     """A block is passed over for one of these reasons, and none of them is falcopy's alone."""
     reasons = re.compile(
-        r"needs (an account|a Falco|a cluster|cosign|falcoctl)|the next block |the tutorial runs it"
+        r"needs (an account|a Falco|a cluster|a checkout|cosign|falcoctl)|the next block "
         r"|the tests have the wheel|installing the project's packages"
     )
     found = skipped()

@@ -20,7 +20,7 @@ EVENTS = (
 
 
 def _blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\b[^\n]*\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture

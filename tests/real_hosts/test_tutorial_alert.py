@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .chroot import Chroot
 
-pytestmark = [pytest.mark.real_host, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.real_host, pytest.mark.slow, pytest.mark.timeout(900)]
 
 TUTORIAL = (DOCS / "tutorial.md").read_text(encoding="utf-8")
 NEW = re.compile(r"^falcopy (new acme-audit --template [\w-]+)", re.MULTILINE)
