@@ -154,7 +154,9 @@ class Files:
         if known and known.stamp == found.stamp:
             return
         with found.open() as content:
-            file = known or self._meet(found, content.read(HEAD), there)
+            # Of which nothing is read may just have been begun, by gzip or cp.
+            file = known if known and known.read.end else None
+            file = file or self._meet(found, content.read(HEAD), there)
             if file is None:
                 return
             try:
