@@ -129,7 +129,7 @@ class Files:
 
     def _list(self) -> dict[str, Found] | None:
         try:
-            os.scandir(self._folder).close()
+            os.listdir(self._folder)
         except OSError as error:
             self._tell(f"nothing can be read until this is mended: {error}")
             return None
