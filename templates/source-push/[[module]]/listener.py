@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -52,17 +53,15 @@ class Listener:
         """
         app = web.Application(client_max_size=MAX_BODY)
         app.router.add_post("/events", self._on_post)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            tls = _tls(certificate, key) if certificate else None
+        tls = _tls(certificate, key) if certificate else None
+        with _listening(address, port) as listener:
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+            await runner.setup()
             try:
-                await web.TCPSite(runner, address, port, ssl_context=tls).start()
-            except OSError as error:
-                raise SourceRetry(f"cannot listen on {address}:{port}: {error.strerror}") from error
-            yield
-        finally:
-            await runner.cleanup()
+                await web.SockSite(runner, listener, ssl_context=tls).start()
+                yield
+            finally:
+                await runner.cleanup()
 
     async def _on_post(self, http: web.Request) -> web.Response:
         # Bytes that are no text come as surrogates.
@@ -89,6 +88,14 @@ class Listener:
         except TimeoutError:
             return _later(503, "Falco has not taken the events in time")
         return web.json_response({"accepted": len(events)})
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        return socket.create_server((address, port), family=family)
+    except OSError as error:
+        raise SourceRetry(f"cannot listen on {address}:{port}: {error.strerror}") from error
 
 
 def _later(status: int, reason: str) -> web.Response:
