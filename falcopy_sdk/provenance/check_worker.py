@@ -61,6 +61,7 @@ def _unresolved(path: Path, headers: Elf) -> list[str]:
         f"{finding.problem}, and no library that it names (NEEDED) has that; link with the one "
         "that does"
         for finding in audit_elf.links(path.parent, {path: judged})
+        if finding.code == "host-symbol"
     ]
 
 

@@ -42,7 +42,7 @@ def test_a_file_that_is_no_text_is_named(falcopy: Any, readme: Path, option: str
     readme.write_bytes(b"\xff" + TABLE.encode())
     done = falcopy("fields", "acme.py", option, readme, cwd=readme.parent)
     assert done.returncode == 5
-    assert f"{readme} cannot be read: 'utf-8'" in done.stderr
+    assert f"{readme}: cannot be read ('utf-8'" in done.stderr
     assert readme.read_bytes() == b"\xff" + TABLE.encode()
 
 
@@ -58,4 +58,4 @@ def test_a_file_that_cannot_be_written_is_named(falcopy: Any, readme: Path) -> N
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
     )
     assert done.returncode == 4
-    assert f"{readme} cannot be written: File too large" in done.stderr
+    assert f"{readme}: cannot be written (File too large)" in done.stderr

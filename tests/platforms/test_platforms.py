@@ -146,8 +146,9 @@ def _uv_cache() -> str:
 
 
 @pytest.fixture(scope="session")
-def from_the_wheel(author, tmp_path_factory):
+def from_the_wheel(author_of, tmp_path_factory):
     """The small plugin, as somebody builds it who has falcopy from its wheel; and its floor."""
+    author = author_of("tiny")
     folder = tmp_path_factory.mktemp("author")
     project = Path(shutil.copytree(TINY, folder / "tiny"))
     author.run("falcopy", "build", project, "-o", folder / "libtiny.so", cwd=folder)
@@ -190,8 +191,9 @@ def test_a_plugin_of_the_wheel_starts_on_the_glibc_it_says_and_tells_why_on_an_o
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_floor_that_a_plugin_says_is_the_lowest_that_a_build_grants(
-    from_the_wheel, author, tmp_path
+    from_the_wheel, author_of, tmp_path
 ):
+    author = author_of("tiny")
     library, (major, minor) = from_the_wheel
     build = ["falcopy", "build", library.with_name("tiny"), "-o", tmp_path / "x.so", "--glibc"]
     author.run(*build, f"{major}.{minor}", cwd=tmp_path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,8 +50,9 @@ class _Api(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def project(author: Author, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(author_of: Callable[[str], Author], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tutorial's project, built."""
+    author = author_of("tutorial")
     folder = tmp_path_factory.mktemp("tutorial")
     [new] = NEW.findall(TUTORIAL)
     author.run("falcopy", *new.split(), cwd=folder)
