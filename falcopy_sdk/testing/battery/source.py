@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from falcopy_sdk.abi import LogSeverity
 from falcopy_sdk.exceptions import ContractError, PluginFailedError
 from falcopy_sdk.host import Capability
 from falcopy_sdk.testing.battery.configuration import check_text
@@ -48,8 +49,9 @@ def source(ctx: Context) -> None:
         except ContractError as error:
             ctx.add_error("FPY405", error)
         instance = _open(ctx, plugin)
+        nothing = ""
         try:
-            _watch(ctx, instance)
+            nothing = _watch(ctx, instance)
         finally:
             ctx.at("close")
             started = time.monotonic()
@@ -59,6 +61,8 @@ def source(ctx: Context) -> None:
             again = _open(ctx, plugin, "again, ")
             ctx.at("close right after open")
             again.close()
+    if nothing:
+        raise StopCheck(f"it opens and closes, but {nothing}")
 
 
 def _open(ctx: Context, plugin: Plugin, how: str = "") -> Instance:
@@ -85,8 +89,12 @@ def _in_time(ctx: Context, entry: str, seconds: float) -> None:
         ctx.find("FPY307", f"{entry} returned after {seconds:.1f} s only")
 
 
-def _watch(ctx: Context, instance: Instance) -> None:
-    """Reads for a while and looks at the time that the host's thread spends waiting."""
+def _watch(ctx: Context, instance: Instance) -> str:
+    """Reads for a while and looks at the time that the host's thread spends waiting.
+
+    Returns:
+        Why nothing can be said of its events; empty: there were some, or there is a finding.
+    """
     until = time.monotonic() + _WATCHED
     events = timeouts = 0
     waited = 0.0
@@ -97,11 +105,11 @@ def _watch(ctx: Context, instance: Instance) -> None:
             event = instance.next()
         except (ContractError, PluginFailedError) as error:
             _failed(ctx, error, events)
-            return
+            return ""
         spent = time.monotonic() - started
         if spent > _LONGEST:
             ctx.find("FPY401", f"next_batch returned after {spent:.1f} s only")
-            return
+            return ""
         if event is not None:
             events += 1
         elif not instance.ended:
@@ -111,9 +119,11 @@ def _watch(ctx: Context, instance: Instance) -> None:
         ctx.find(
             "FPY402", f"next_batch returned TIMEOUT {timeouts} times, after {each:.0f} us each"
         )
-    if not events:
-        end = "ended" if instance.ended else f"gave none in {_WATCHED} s"
-        ctx.note(f"the source was tried without an event: it {end}")
+    if events or ctx.findings:
+        return ""
+    warnings = [line.message for line in ctx.logs if line.severity <= LogSeverity.WARNING]
+    end = "ended without an event" if instance.ended else f"gave no event in {_WATCHED} s"
+    return f"{end}; it last logged: {warnings[-1]}" if warnings else end
 
 
 def _failed(ctx: Context, error: ContractError | PluginFailedError, events: int) -> None:
