@@ -119,7 +119,7 @@ def test_one_of_several_signatures_is_enough(port: int) -> None:
         assert sent.result() == 200
 
 
-@pytest.mark.parametrize("forged", [{"secret": "guessed"}, {"age": 301}, {"age": -301}])
+@pytest.mark.parametrize("forged", [{"secret": "guessed"}, {"age": 301}, {"age": -360}])
 def test_a_signature_of_others_or_of_another_time_is_refused(
     port: int, forged: dict[str, Any]
 ) -> None:
