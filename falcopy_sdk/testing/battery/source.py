@@ -49,7 +49,6 @@ def source(ctx: Context) -> None:
         except ContractError as error:
             ctx.add_error("FPY405", error)
         instance = _open(ctx, plugin)
-        nothing = ""
         try:
             nothing = _watch(ctx, instance)
         finally:

@@ -65,7 +65,7 @@ class LiveStream:
         self._hub, self._timing, self._reader, self._stats = hub, timing, reader, stats
         self._rate_limit, self._dead_letters = rate_limit, dead_letters
         self._batch_events = min(_BATCH_EVENTS, rate_limit.burst) if rate_limit else _BATCH_EVENTS
-        self._intake: Intake[tuple[Partition, list[HubEvent]]] = Intake(_INTAKE_BYTES)
+        self._intake: Intake[tuple[Partition, list[HubEvent], int]] = Intake(_INTAKE_BYTES)
         self._group = Group(hub.namespace, hub.hub, hub.consumer_group)
         self._partitions: dict[str, Partition] = {}
         self._positions: StartingPositions = {}
@@ -112,20 +112,22 @@ class LiveStream:
         keeper = asyncio.create_task(self._keep_receiving(), name="k8saudit_aks keeper")
         try:
             while True:
-                arrival = await self._next_arrival(keeper)
-                for events, partition, last in self._assemble(*arrival):
+                source, arrived, size = await self._next_arrival(keeper)
+                for events, partition, last in self._assemble(source, arrived):
                     if self._rate_limit and events:
                         await self._rate_limit.take(len(events))
                     if self._checkpointer:
                         await self._checkpointer.keep_up(partition)
                     yield Batch(events, delivered=partition.handed(last.position, len(events)))
-                self._count(arrival[1], -1)
+                self._count(-len(arrived), -size)
         finally:
             keeper.cancel()
             # The task ends after its last checkpoints; its failure has been raised above.
             await asyncio.wait({keeper})
 
-    async def _next_arrival(self, keeper: asyncio.Task[None]) -> tuple[Partition, list[HubEvent]]:
+    async def _next_arrival(
+        self, keeper: asyncio.Task[None]
+    ) -> tuple[Partition, list[HubEvent], int]:
         getting = asyncio.ensure_future(self._intake.get())
         try:
             await asyncio.wait({getting, keeper}, return_when=asyncio.FIRST_COMPLETED)
@@ -152,13 +154,14 @@ class LiveStream:
                 events, size = [], 0
 
     async def _take(self, partition: Partition, events: list[HubEvent]) -> None:
-        await self._intake.put((partition, events), sum(event.size for event in events))
-        self._count(events, 1)
+        size = sum(event.size for event in events)
+        await self._intake.put((partition, events, size), size)
+        self._count(len(events), size)
 
-    def _count(self, events: list[HubEvent], sign: int) -> None:
+    def _count(self, events: int, size: int) -> None:
         """Keep the gauges: events wait from their arrival until they are handed over."""
-        self._queued += sign * len(events)
-        self._queued_bytes += sign * sum(event.size for event in events)
+        self._queued += events
+        self._queued_bytes += size
 
     async def _keep_receiving(self) -> None:
         """Run clients one after the other; ends only by being cancelled or by SourceFatal."""
