@@ -9,6 +9,7 @@ import hashlib
 import json
 import tempfile
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 
 from falcopy_sdk.bundle import audit_cache, audit_elf, elf, image, manifest, room, sbom
 from falcopy_sdk.bundle.audit_elf import Finding
+from falcopy_sdk.bundle.contents import Contents
 from falcopy_sdk.exceptions import BundleFormatError
 
 if TYPE_CHECKING:
@@ -111,38 +113,31 @@ def audit_unpacked(
         raise BundleFormatError(
             f"{path}: its payload is damaged ({error}). {_INSTALL_AGAIN}"
         ) from error
-    findings = [*also, *_payload(path, name, about), *_files(root, document)]
-    findings += _licences(components)
-    wanted = _machine(path)
-    libraries = [_Looked(path, name), *_elf_files(root)]
-    looks = audit_cache.Looks(wanted, [each.name for each in libraries])
+    machine = _machine(path)
+    with ThreadPoolExecutor(1) as beside:
+        payload = beside.submit(_payload, path, name, about)
+        contents = Contents(root)
+        findings = [*also, *payload.result(), *_files(contents, document), *_licences(components)]
+    inside = [each for each in contents.names() if contents[each].head.startswith(elf.MAGIC)]
+    looks = audit_cache.Looks(machine, inside)
     read: dict[Path, SharedLibrary] = {}
-    for each in libraries:
-        found, library = looks.at(each.path, each.name)
+    # The plugin itself differs in each build, so that it is not looked for among earlier ones.
+    seen = {path: audit_elf.look(path, name, machine)}
+    seen |= {root / each: looks.at(root / each, each) for each in inside}
+    for place, (found, library) in seen.items():
         findings += found
         if library is not None:
-            read[each.path] = library
+            read[place] = library
     findings += audit_elf.links(root, read)
     findings += _exports(name, read.get(path))
     findings += audit_elf.too_new(root, path, read, glibc or about.glibc_floor)
     findings.sort(key=lambda finding: (finding.file, finding.code, finding.problem))
-    return Audit(tuple(findings), len(libraries), elf.glibc_floor(list(read.values())))
-
-
-@dataclass(frozen=True, slots=True)
-class _Looked:
-    path: Path
-    name: str
+    return Audit(tuple(findings), len(seen), elf.glibc_floor(list(read.values())))
 
 
 def _is_inside(name: str) -> bool:
     parts = name.split("/")
     return not name.startswith("/") and ".." not in parts and "\\" not in name
-
-
-def _elf_files(root: Path) -> list[_Looked]:
-    files = [path for path in sorted(root.rglob("*")) if elf.is_elf(path)]
-    return [_Looked(path, path.relative_to(root).as_posix()) for path in files]
 
 
 def _machine(path: Path) -> str:
@@ -167,17 +162,17 @@ def _payload(path: Path, name: str, about: image.Image) -> list[Finding]:
     return [Finding("payload-changed", name, problem, _INSTALL_AGAIN)]
 
 
-def _files(root: Path, document: dict[str, Any]) -> list[Finding]:
+def _files(contents: Contents, document: dict[str, Any]) -> list[Finding]:
     findings = []
     told: dict[str, dict[str, Any]] = document.get("files", {})
-    there = {p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()}
+    there = set(contents.names())
     for name in sorted(set(told) - there):
         findings.append(Finding("file-missing", name, "is in the manifest only", _INSTALL_AGAIN))
     for name in sorted(there - set(told) - {manifest.NAME}):
         problem = "is in the bundle, but not in its manifest"
         findings.append(Finding("file-unknown", name, problem, _INSTALL_AGAIN))
     for name in sorted(there & set(told)):
-        if hashlib.sha256((root / name).read_bytes()).hexdigest() != told[name].get("sha256"):
+        if contents[name].sha256 != told[name].get("sha256"):
             problem = "has another sha256 than the manifest says"
             findings.append(Finding("file-changed", name, problem, _INSTALL_AGAIN))
     return findings

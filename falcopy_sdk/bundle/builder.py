@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
@@ -23,6 +24,7 @@ from falcopy_sdk.bundle import (
     interpreter,
     inventory,
     library_file,
+    links,
     manifest,
     payload,
     private_cache,
@@ -37,6 +39,7 @@ from falcopy_sdk.bundle import (
     unchanged,
     wheels,
 )
+from falcopy_sdk.bundle.contents import Contents
 from falcopy_sdk.bundle.interpreter import Interpreter
 from falcopy_sdk.bundle.results import BuildResult
 from falcopy_sdk.bundle.settings import Settings
@@ -53,11 +56,15 @@ if TYPE_CHECKING:
 __all__ = ["BuildResult", "build"]
 
 
+#: Needed later, unless a kept result is taken, and slow to import.
+_SLOW: Final = ("falcopy_sdk.bundle.audit", "falcopy_sdk.bundle.sbom")
+
+
 @dataclass(frozen=True, slots=True)
 class _Tree:
     """The assembled folder and what is known about it."""
 
-    root: Path
+    contents: Contents
     facts: StaticFacts
     bridge: str
     packages: tuple[Package, ...]
@@ -65,8 +72,6 @@ class _Tree:
     notes: tuple[str, ...]
     #: Modules that its extension modules import.
     traced: frozenset[str]
-    #: The Python sources that were compiled, by their places in the bundle.
-    sources: dict[str, bytes]
 
 
 def build(
@@ -162,33 +167,32 @@ def _build(
     started: float,
 ) -> tuple[BuildResult, Iterable[Path]]:
     """The result, and the libraries of this machine that went into it."""
-    # Slow to import, and of no use where a kept result is taken.
     from falcopy_sdk.bundle import sbom
 
     loader = sdk.loader(python.machine)
     with tempfile.TemporaryDirectory(prefix="falcopy-build-") as scratch:
         root = Path(scratch) / "bundle"
         if python.sysroot is None:
-            tree = _assemble(chosen, packages, added, python, wheels_for, root, say)
+            tree = _assemble(chosen, packages, added, python, wheels_for, keep_sources, root, say)
         else:
             # What cannot be run here is asked of the same plugin, made for this machine, which may
             # have another system than Linux.
             say("making it for this machine, to ask it")
             here = interpreter.here()
-            twin = _assemble(
-                chosen, _packages(chosen, None), {}, here, None, Path(scratch) / "twin", say
+            own, beside = _packages(chosen, None), Path(scratch) / "twin"
+            twin = _assemble(chosen, own, {}, here, None, False, beside, say)
+            tree = _assemble(
+                chosen, packages, added, python, wheels_for, keep_sources, root, say, twin
             )
-            tree = _assemble(chosen, packages, added, python, wheels_for, root, say, twin)
-        if keep_sources:
-            bytecode.put_back(root, tree.sources, python)
+        contents = tree.contents
         versions = {package.name: package.version for package in tree.packages}
         say("making its libraries private")
         private = private_cache.privatized(
-            root, python.libpython, _identity(tree.facts), python.machine, python.sysroot
+            contents, python.libpython, _identity(tree.facts), python.machine, python.sysroot
         )
         say("packing")
         sbom.write(
-            root,
+            contents,
             sbom.Inputs(
                 facts=tree.facts,
                 interpreter=python,
@@ -202,7 +206,7 @@ def _build(
             ),
         )
         manifest.write(
-            root,
+            contents,
             facts=tree.facts,
             sdk_version=metadata.version(requirements.SDK),
             python=python.version,
@@ -213,7 +217,7 @@ def _build(
             bridge=tree.bridge,
         )
         archive = Path(scratch) / "payload.zip"
-        packed = payload.write(root, archive)
+        packed = payload.write(contents, archive)
         path = (output or Path("dist") / f"lib{tree.facts.name}.so").absolute()
         say("auditing the result")
         filled = image.Image(
@@ -249,40 +253,52 @@ def _assemble(
     added: dict[str, bytes | Path],
     python: Python,
     wheels_for: tuple[Interpreter, str] | None,
+    keep_sources: bool,
     root: Path,
     say: Callable[[str], None],
     twin: _Tree | None = None,
 ) -> _Tree:
     site = root / "site-packages"
+    source_hash = ""
     # In this order: the folder goes once nobody writes there any more.
-    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(2) as beside:
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
         # The backend is another process, which is waited for; there is enough to do meanwhile.
-        own = chosen.project
-        wheel = None if own is None else beside.submit(project.build_wheel, own, Path(scratch))
-        library = beside.submit(stdlib.copy, python, root / "lib" / python.folder)
+        own, made, unpacked = chosen.project, Path(scratch, "made"), Path(scratch, "unpacked")
+        made.mkdir()
+        wheel = None if own is None else beside.submit(project.build_wheel, own, made)
+        say(f"copying the standard library of Python {python.version}")
+        stdlib.copy(python, root / "lib" / python.folder)
         say(f"installing {len(packages.pins) + len(packages.installed)} packages")
         install.install(packages, site, wheels_for)
-        say(f"copying the standard library of Python {python.version}")
-        library.result()
+        origins = wheels.installed_wheels(packages.pins, site, wheels_for)
+        found = inventory.with_wheels(inventory.take(site), origins)
+        install.prune(site)
+        for slow in _SLOW:
+            importlib.import_module(slow)
         if own is not None and wheel is not None:
             say(f"building {own.name}")
-            project.unpack_wheel(wheel.result(), site)
-    source_hash = inventory.source_hash(site, chosen.project.name) if chosen.project else ""
-    found = inventory.take(site)
-    found = inventory.with_wheels(found, wheels.installed_wheels(packages.pins, site, wheels_for))
-    install.prune(site)
+            project.unpack_wheel(wheel.result(), unpacked)
+            source_hash = inventory.source_hash(unpacked, own.name)
+            found = tuple(sorted((*found, *inventory.take(unpacked)), key=lambda each: each.name))
+            install.prune(unpacked)
+            links.tree(unpacked, site)
     bridge = sdk.copy(site, python.suffixes[0] if isinstance(python, Interpreter) else None)
     say("taking out what the plugin cannot reach")
     found, traced = _shake(root, python, chosen, found, twin.traced if twin else None)
     say("compiling to bytecode")
-    sources = {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*.py")}
+    kept = [p for p in root.rglob("*.py") if keep_sources]
+    sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in kept}
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
-    for name, contents in added.items():
-        _add(root, name, contents)
+    for name, data in added.items():
+        _add(root, name, data)
+    if keep_sources:
+        bytecode.put_back(root, sources, python)
     if twin is None:
         say("asking the plugin for its static facts")
-    answers = twin.facts if twin else facts.ask(root, python, chosen.ref)
-    return _Tree(root, answers, bridge, found, source_hash, packages.notes, traced, sources)
+    with ThreadPoolExecutor(1) as beside:
+        answers = beside.submit(lambda: twin.facts if twin else facts.ask(root, python, chosen.ref))
+        contents = Contents(root)
+    return _Tree(contents, answers.result(), bridge, found, source_hash, packages.notes, traced)
 
 
 def _shake(

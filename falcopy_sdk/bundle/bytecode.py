@@ -48,12 +48,10 @@ def compile_tree(root: Path, interpreter: Python) -> tuple[Rejected, ...]:
         relative = source.relative_to(root).as_posix()
         text = source.read_bytes()
         key = hashlib.sha256(f"{made_by}\0{relative}\0".encode() + text).hexdigest()
-        compiled = store.get(key)
-        if compiled is None:
-            missing[relative] = key
-        else:
-            source.with_suffix(".pyc").write_bytes(compiled)
+        if store.link(key, source.with_suffix(".pyc")):
             source.unlink()
+        else:
+            missing[relative] = key
     files = list(missing)
     with ThreadPoolExecutor(_WORKERS) as pool:
         shares = [files[start::_WORKERS] for start in range(_WORKERS) if files[start::_WORKERS]]

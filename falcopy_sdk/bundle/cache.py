@@ -17,15 +17,17 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from falcopy_sdk.bundle import room
+from falcopy_sdk.bundle import links, room
 from falcopy_sdk.exceptions import BuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Folders", "Store", "digest", "home", "own_code", "stamps", "store", "tidy"]
+
+_Found = TypeVar("_Found")
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +41,11 @@ _PARTIAL: Final = ".partial-"
 
 def home() -> Path:
     """The folder of all that is kept."""
-    base = os.environ.get("XDG_CACHE_HOME", "")
+    return _home(os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", ""))
+
+
+@functools.lru_cache(maxsize=16)
+def _home(base: str, _user: str) -> Path:
     parent = Path(base) if base.startswith("/") else Path("~/.cache").expanduser()
     return parent / "falcopy"
 
@@ -91,19 +97,14 @@ class Store:
 
     def get(self, key: str) -> bytes | None:
         """What was stored under the key, or None."""
-        if self._folder is None:
-            return None
-        path = self._folder / key[:2] / key
-        try:
-            data = path.read_bytes()
-            if path.stat().st_mtime < time.time() - _DAY:
-                os.utime(path)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            self._give_up(error)
-            return None
-        return data
+        return self._used(key, lambda path: path.read_bytes())
+
+    def link(self, key: str, target: Path) -> bool:
+        """Has ``target`` be what was stored under the key, if there is something.
+
+        It may be the stored file itself, so that nobody may write into it.
+        """
+        return self._used(key, lambda path: links.link(path, target)) is not None
 
     def put(self, key: str, data: bytes) -> None:
         """Stores data whole or not at all: another build may look at the same time."""
@@ -114,9 +115,25 @@ class Store:
             target.parent.mkdir(exist_ok=True, mode=0o700)
             with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
                 file.write(data)
+                os.fchmod(file.fileno(), 0o444)
             Path(file.name).replace(target)
         except OSError as error:
             self._give_up(error)
+
+    def _used(self, key: str, use: Callable[[Path], _Found]) -> _Found | None:
+        if self._folder is None:
+            return None
+        path = self._folder / key[:2] / key
+        try:
+            found = use(path)
+            if path.stat().st_mtime < time.time() - _DAY:
+                os.utime(path)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self._give_up(error)
+            return None
+        return found
 
     def _give_up(self, error: OSError) -> None:
         _log.debug("no build cache in %s: %s", self._folder, error)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GLIBC_LIBRARIES",
+    "MAGIC",
     "UNREADABLE",
     "DynamicSymbol",
     "SharedLibrary",
+    "fits",
     "glibc_floor",
     "glibc_version",
     "is_elf",
@@ -30,6 +32,9 @@ __all__ = [
     "parse_glibc",
     "read",
 ]
+
+#: gABI, "ELF Identification".
+MAGIC = b"\x7fELF"
 
 #: What pyelftools and struct raise at a damaged file: the first three by intent; OSError comes of
 #: offsets that no file has.
@@ -128,8 +133,12 @@ def is_elf(path: Path) -> bool:
     """Whether the file starts with the ELF magic; links are not followed."""
     if path.is_symlink() or not path.is_file():
         return False
+    return _start(path).startswith(MAGIC)
+
+
+def _start(path: Path) -> bytes:
     with path.open("rb") as file:
-        return file.read(4) == b"\x7fELF"
+        return file.read(20)
 
 
 def is_loadable(path: Path, machine: str) -> bool:
@@ -137,11 +146,14 @@ def is_loadable(path: Path, machine: str) -> bool:
 
     Object files and libraries for other machines are data to a bundle.
     """
-    if not is_elf(path):
+    return is_elf(path) and fits(_start(path), machine)
+
+
+def fits(head: bytes, machine: str) -> bool:
+    """The same of a file that begins like this, with 20 bytes or more."""
+    if not head.startswith(MAGIC):
         return False
-    with path.open("rb") as file:
-        header = file.read(20)
-    kind, target = struct.unpack_from("<HH", header.ljust(20, b"\0"), 16)
+    kind, target = struct.unpack_from("<HH", head.ljust(20, b"\0"), 16)
     return kind in {_ET_EXEC, _ET_DYN} and target == _MACHINES[machine]
 
 

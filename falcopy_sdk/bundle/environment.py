@@ -12,12 +12,38 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from falcopy_sdk.bundle import links
 from falcopy_sdk.exceptions import ToolchainError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable
+    from importlib.metadata import PackageMetadata
 
-__all__ = ["closure", "copy_distribution", "requirements_of"]
+__all__ = ["closure", "copy_distribution", "installed", "requirements_of"]
+
+
+class _Distribution(metadata.PathDistribution):
+    """One whose METADATA is parsed once, and without the description, the longest part by far."""
+
+    _about: PackageMetadata | None = None
+
+    @property
+    def metadata(self) -> PackageMetadata:
+        if self._about is None:
+            self._about = super().metadata
+        return self._about
+
+    def read_text(self, filename: str | os.PathLike[str]) -> str | None:
+        text = super().read_text(filename)
+        if text is not None and filename == "METADATA":
+            return text.partition("\n\n")[0]
+        return text
+
+
+def installed(site: Path) -> list[metadata.Distribution]:
+    """The distributions in a folder that an installer has filled, without descriptions."""
+    return [_Distribution(path) for path in sorted(site.glob("*.dist-info"))]
 
 
 def requirements_of(dist: metadata.Distribution, extras: Iterable[str] = ()) -> list[Requirement]:
@@ -79,8 +105,7 @@ def copy_distribution(dist: metadata.Distribution, site: Path) -> None:
         if record.hash is None:
             # RECORD cannot have its own; it tells which files belong to the distribution.
             if record.name == "RECORD" and record.parts[0].endswith(".dist-info"):
-                (site / record.parts[0]).mkdir(parents=True, exist_ok=True)
-                (site / record).write_bytes(data)
+                links.place(site / record).write_bytes(data)
             continue
         digest = hashlib.new(record.hash.mode, data).digest()
         if base64.urlsafe_b64encode(digest).rstrip(b"=").decode() != record.hash.value:
@@ -88,9 +113,7 @@ def copy_distribution(dist: metadata.Distribution, site: Path) -> None:
                 f"{source} is not as {dist.name} {dist.version} installed it. Reinstall it: "
                 f"pip install --force-reinstall --no-deps {dist.name}=={dist.version}"
             )
-        target = site.joinpath(*record.parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        shutil.copyfile(source, links.place(site.joinpath(*record.parts)))
         copied += record.suffix in {".py", ".so"}
     if not copied:
         raise ToolchainError(

@@ -26,7 +26,7 @@ __all__ = ["Imports", "scan"]
 #: the readers of a package's data files.
 _BY_NAME: Final = frozenset(
     {"__import__", "files", "find_spec", "get_data", "import_module", "open_binary", "open_text"}
-    | {"read_binary", "resolve_name"}
+    | {"path", "read_binary", "read_text", "resolve_name"}
 )
 _WALKERS: Final = frozenset({"iter_modules", "walk_packages"})
 _CODECS: Final = frozenset(
@@ -35,6 +35,8 @@ _CODECS: Final = frozenset(
 )
 _GROUPS: Final = frozenset({"entry_points", "iter_entry_points", "load_setuptools_entrypoints"})
 _DOTTED: Final = re.compile(r"\.*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+#: What a package calls itself, in ``__package__ + ".data"``.
+_OWN_NAMES: Final = frozenset({"__name__", "__package__"})
 _DOTTED_START: Final = re.compile(r"\.*[A-Za-z_]\w*\.(\w+\.)*\w*")
 
 _COMPARE: Final[dict[type[ast.cmpop], Callable[[Any, Any], object]]] = {
@@ -58,7 +60,8 @@ class Imports:
         computed: it imports a module whose name it computes.
         walks: it lists the modules of its package.
         exported: strings in ``__all__``: a star import of a package imports those.
-        strings: strings that may name a module; only of a module with ``computed``.
+        strings: strings that may name a module; without ``computed`` only those with a dot, which
+            another module of the package may import by computed names.
         starts: what strings that may name a module begin with, as far as it is written:
             ``f"a.b_{x}"`` is ``a.b_``; only of a module with ``computed``.
         codecs: names of text encodings.
@@ -96,7 +99,8 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
     visitor.visit(tree)
     found = visitor.found
     if not found.computed:
-        found.strings, found.starts = [], []
+        found.strings = [text for text in found.strings if "." in text.strip(".")]
+        found.starts = []
     store.put(key, json.dumps(dataclasses.asdict(found)).encode())
     return found
 
@@ -126,10 +130,14 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         self._start(node.values[0] if node.values else node)
+        if len(node.values) == 2 and isinstance(node.values[0], ast.FormattedValue):
+            self._below(node.values[0].value, node.values[1])
         self.generic_visit(node)
 
     def visit_BinOp(self, node: ast.BinOp) -> None:
         self._start(node.left, end="%" if isinstance(node.op, ast.Mod) else "")
+        if isinstance(node.op, ast.Add):
+            self._below(node.left, node.right)
         self.generic_visit(node)
 
     def _start(self, node: ast.AST, end: str = "") -> None:
@@ -138,6 +146,13 @@ class _Visitor(ast.NodeVisitor):
         start = text.partition(end)[0] if end else text
         if _DOTTED_START.fullmatch(start):
             self.found.starts.append(start)
+
+    def _below(self, package: ast.AST, rest: ast.AST) -> None:
+        """Note a name that a module makes of its own and of what is written."""
+        text = _text(rest) or ""
+        own = isinstance(package, ast.Name) and package.id in _OWN_NAMES
+        if own and text.startswith(".") and _DOTTED.fullmatch(text):
+            self.found.named.append(text)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         if any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets):

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from falcopy_sdk.bundle import cache, environment, installer, platforms, requirements
+from falcopy_sdk.bundle import cache, environment, installer, links, platforms, requirements
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def install(packages: Packages, site: Path, platform: Platform | None = None) ->
         with cache.Folders("site-packages").get(
             key, lambda folder: _install_pins(packages.pins, folder, platform)
         ) as folder:
-            shutil.copytree(folder, site, dirs_exist_ok=True)
+            links.tree(folder, site)
     for dist in packages.installed:
         environment.copy_distribution(dist, site)
     for dist in requirements.tool_chain_only(packages, site):
@@ -85,7 +85,7 @@ def _install_pins(pins: Sequence[Pin], site: Path, platform: Platform | None) ->
         common = ["--target", str(site), "--no-deps", "--require-hashes", "--only-binary", ":all:"]
         common += ["-r", file.name]
         if uv := installer.uv():
-            # Copies: hard links would share the files, which are edited later, with uv's cache.
+            # Copies: bundles link to these files, and uv's cache is none of ours.
             command = [uv, "pip", "install", "--python", sys.executable, "--link-mode", "copy"]
             command += platforms.for_uv(*platform) if platform else []
             problem = installer.run_uv([*command, *common])
@@ -98,6 +98,7 @@ def _install_pins(pins: Sequence[Pin], site: Path, platform: Platform | None) ->
             f"the pinned packages cannot be installed:\n{problem}\nOnly wheels with the hashes of "
             "the lock are taken; make the lock again if a package was replaced on the index."
         )
+    links.protect(site)
 
 
 def _remove(dist: metadata.Distribution, site: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+import os
 import platform
 import sys
 import sysconfig
@@ -10,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from falcopy_sdk.bundle import cache
 from falcopy_sdk.exceptions import ToolchainError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["CONFIG_VARIABLES", "MACHINES", "Interpreter", "Python", "here", "running"]
 
@@ -66,6 +68,11 @@ class Python:
         """Name of the standard library's folder in a bundle, ``"python3.11"``."""
         return "python{}.{}".format(*self.minor)
 
+    def signature(self) -> str:
+        """Changes when one of its files does: names, sizes and times, as make has it."""
+        files = (path for top in (self.stdlib, self.dynload) for path in _files(top))
+        return cache.digest(self.version, sorted(self.config.items()), *map(_stamp, files))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter(Python):
@@ -80,6 +87,22 @@ class Interpreter(Python):
     libpython: Path
     machine: str
     sysroot: Path | None = None
+
+    def signature(self) -> str:
+        """That of its modules, machine and libpython."""
+        modules = super(Interpreter, self).signature()
+        return cache.digest(modules, self.machine, _stamp(str(self.libpython)))
+
+
+def _files(top: Path) -> Iterator[str]:
+    for folder, folders, files in os.walk(top):
+        folders[:] = sorted(set(folders) - {"__pycache__", "site-packages", "test"})
+        yield from (os.path.join(folder, name) for name in sorted(files))
+
+
+def _stamp(path: str) -> tuple[str, int, int]:
+    status = os.stat(path)
+    return path, status.st_size, status.st_mtime_ns
 
 
 def running() -> Interpreter:

@@ -57,7 +57,7 @@ def take(site: Path) -> tuple[Package, ...]:
     """
     found = []
     folders = {canonicalize_name(f.name.split("-")[0]): f for f in site.glob("*.dist-info")}
-    for dist in metadata.distributions(path=[str(site)]):
+    for dist in environment.installed(site):
         folder = folders.get(canonicalize_name(dist.name))
         texts = licences.take_texts(folder) if folder is not None else {}
         files = frozenset(record.as_posix() for record in dist.files or ())
@@ -81,7 +81,7 @@ def source_hash(site: Path, name: str) -> str:
     It is the ``dirHash`` of the in-toto attestation framework's digest set, that is Go's Hash1 (a
     SHA-256 of lines with the SHA-256 and the name of each file), in hex.
     """
-    dist = next(iter(metadata.distributions(path=[str(site)], name=name)))
+    dist = next(d for d in environment.installed(site) if canonicalize_name(d.name) == name)
     lines = []
     for record in sorted(dist.files or (), key=str):
         path = site / record

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,10 @@ def write(
                 shutil.copyfileobj(source, file)
             file.seek(place)
             file.write(image.pack(filled))
-        return Written(partial.stat().st_size, sha256(partial), _audit(partial, root, path, glibc))
+        with ThreadPoolExecutor(1) as beside:
+            digest = beside.submit(sha256, partial)
+            notes = _audit(partial, root, path, glibc)
+        return Written(partial.stat().st_size, digest.result(), notes)
 
 
 @contextlib.contextmanager

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from typing import TYPE_CHECKING, Final
 
-from falcopy_sdk.bundle.payload import files_of
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
+    from falcopy_sdk.bundle.contents import Contents
     from falcopy_sdk.declare.facts import StaticFacts
 
 __all__ = ["NAME", "write"]
@@ -22,7 +19,7 @@ _FORMAT: Final = 1
 
 
 def write(
-    root: Path,
+    contents: Contents,
     *,
     facts: StaticFacts,
     sdk_version: str,
@@ -37,9 +34,8 @@ def write(
     plugin = dataclasses.asdict(facts)
     plugin["exports"] = sorted(facts.exports)
     files = {
-        name: {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-        for name in files_of(root)
-        for data in [(root / name).read_bytes()]
+        name: {"sha256": contents[name].sha256, "size": contents[name].size}
+        for name in contents.names()
     }
     document = {
         "format": _FORMAT,
@@ -53,4 +49,4 @@ def write(
         "system_libraries": list(system_libraries),
         "files": files,
     }
-    (root / NAME).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")
+    contents.put(NAME, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())

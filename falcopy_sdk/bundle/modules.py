@@ -84,7 +84,9 @@ class Finder:
     def _file(self, name: str, folder: Path, stem: str) -> Module | None:
         names = self._names(folder)
         source = folder / f"{stem}.py" if f"{stem}.py" in names else None
-        inside = (folder,) if stem == "__init__" else ()
+        # "package.__init__" is the file once more, and no package (SourceFileLoader.is_package).
+        is_package = stem == "__init__" and name.rpartition(".")[2] != "__init__"
+        inside = (folder,) if is_package else ()
         for suffix in self._suffixes:
             if f"{stem}{suffix}" in names:
                 return Module(name, source, folder / f"{stem}{suffix}", inside)

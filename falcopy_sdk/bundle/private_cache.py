@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from falcopy_sdk.bundle import cache, elf, privatize
+from falcopy_sdk.bundle.contents import files_of
 from falcopy_sdk.bundle.privatize import Privatized
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from falcopy_sdk.bundle.contents import Contents
 
 __all__ = ["privatized"]
 
@@ -31,16 +34,16 @@ _TREE: Final = "tree"
 
 
 def privatized(
-    root: Path, libpython: Path, identity: str, machine: str, sysroot: Path | None = None
+    contents: Contents, libpython: Path, identity: str, machine: str, sysroot: Path | None = None
 ) -> Privatized:
     """As :func:`falcopy_sdk.bundle.privatize.privatize`, with what the cache has.
 
     Raises:
         BuildError: a needed library is missing, a file is damaged, or patchelf fails.
     """
-    bundle_id = privatize.bundle_id(root, identity)
-    files = [path for path in sorted(root.rglob("*")) if elf.is_loadable(path, machine)]
-    inputs = [(p.relative_to(root).as_posix(), cache.digest(p.read_bytes())) for p in files]
+    bundle_id = privatize.bundle_id(contents, identity)
+    files = [name for name in contents.names() if elf.fits(contents[name].head, machine)]
+    inputs = [(name, contents[name].sha256) for name in files]
     key = cache.digest(
         cache.own_code("private_cache", "privatize", "strip", "symbolic", "symbols"),
         cache.own_code("elf", "glibc_symbols", "search"),
@@ -59,33 +62,32 @@ def privatized(
 
         def make(folder: Path) -> None:
             if not (made / _RESULT).exists():
-                _make(made, root, files, libpython, identity, machine, sysroot)
+                _make(made, contents.root, files, libpython, identity, machine, sysroot)
             shutil.copytree(made, folder, dirs_exist_ok=True)
 
         if known is None:
-            _make(made, root, files, libpython, identity, machine, sysroot)
+            _make(made, contents.root, files, libpython, identity, machine, sysroot)
             origins = list(_read(made).origins.values())
             store.put(key, json.dumps(sorted(map(str, origins))).encode())
         else:
             origins = [Path(name) for name in json.loads(known)]
         with folders.get(cache.digest(key, cache.stamps(origins)), make) as folder:
-            return _take(folder, root, bundle_id)
+            return _take(folder, contents, files, bundle_id)
 
 
 def _make(
     made: Path,
     root: Path,
-    files: Iterable[Path],
+    files: Iterable[str],
     libpython: Path,
     identity: str,
     machine: str,
     sysroot: Path | None,
 ) -> None:
     tree = made / _TREE
-    for path in files:
-        copy = tree / path.relative_to(root)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
+    for name in files:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, tree / name)
     tree.mkdir(exist_ok=True)
     result = privatize.privatize(
         tree, libpython, identity, machine, names_id=_STAND_IN, sysroot=sysroot
@@ -101,16 +103,15 @@ def _read(folder: Path) -> Privatized:
     return Privatized(**{**document, "system": tuple(document["system"]), "origins": origins})
 
 
-def _take(folder: Path, root: Path, bundle_id: str) -> Privatized:
+def _take(folder: Path, contents: Contents, replaced: Iterable[str], bundle_id: str) -> Privatized:
     tree = folder / _TREE
     stand_in, mark = f"-{_STAND_IN}.", f"-{bundle_id}."
-    for path in sorted(tree.rglob("*")):
-        if path.is_file():
-            target = root / path.relative_to(tree).as_posix().replace(stand_in, mark)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # A new file: the old one may be a link to one of uv's cache.
-            target.unlink(missing_ok=True)
-            target.write_bytes(path.read_bytes().replace(stand_in.encode(), mark.encode()))
+    # Those that others link to have new names: none of a wheel's own libraries may stay as it was.
+    for name in replaced:
+        contents.remove(name)
+    for name in files_of(tree):
+        data = (tree / name).read_bytes().replace(stand_in.encode(), mark.encode())
+        contents.put(name.replace(stand_in, mark), data)
     result = _read(folder)
     origins = {name.replace(stand_in, mark): path for name, path in result.origins.items()}
     return dataclasses.replace(result, origins=origins)

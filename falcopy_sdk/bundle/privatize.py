@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from falcopy_sdk.bundle import elf, search, strip, symbolic, symbols
-from falcopy_sdk.bundle.payload import files_of
+from falcopy_sdk.bundle.contents import Contents
 from falcopy_sdk.exceptions import BuildError, ToolchainError
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def privatize(
         BuildError: a needed library is missing, a file is damaged, or patchelf fails.
     """
     closure = _collect(root, libpython, machine, sysroot)
-    own_id = bundle_id(root, identity)
+    own_id = bundle_id(Contents(root), identity)
     own_python = closure.system[libpython.name]
     _link_libpython(closure, own_python)
     renames = symbols.plan_renames(
@@ -129,15 +129,15 @@ def privatize(
     )
 
 
-def bundle_id(root: Path, identity: str) -> str:
+def bundle_id(contents: Contents, identity: str) -> str:
     """Ten hex digits that depend on everything in the bundle, system libraries included.
 
     Two bundles of one id would share whichever library was loaded first.
     """
     digest = hashlib.sha256(identity.encode())
-    for name in files_of(root):
+    for name in contents.names():
         digest.update(b"\0" + name.encode() + b"\0")
-        digest.update(hashlib.sha256((root / name).read_bytes()).digest())
+        digest.update(bytes.fromhex(contents[name].sha256))
     return digest.hexdigest()[:10]
 
 

@@ -18,7 +18,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from falcopy_sdk.bundle import installer
+from falcopy_sdk.bundle import installer, links
 from falcopy_sdk.bundle.settings import Settings, read_settings
 from falcopy_sdk.exceptions import ProjectError
 from falcopy_sdk.hooks import GROUP
@@ -193,7 +193,6 @@ def unpack_wheel(wheel: Path, site: Path) -> None:
                 if parts[1] not in {"purelib", "platlib"}:
                     continue
                 parts = parts[2:]
-            target = site.joinpath(*parts)
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = links.place(site.joinpath(*parts))
             with archive.open(entry) as source, target.open("wb") as file:
                 shutil.copyfileobj(source, file)

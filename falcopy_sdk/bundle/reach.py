@@ -6,6 +6,7 @@ from a source, ``implicit`` for what no source says, ``trace`` for what extensio
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,12 +39,14 @@ class Graph:
     groups: Mapping[str, tuple[str, ...]]
     python: tuple[int, int]
     _scanned: dict[Path, Imports] = field(default_factory=dict)
+    _digests: dict[Path, str] = field(default_factory=dict)
 
     def reach(self, roots: Iterable[str]) -> dict[str, Module]:
         """All modules that the roots lead to, by name; what is not found is passed over."""
         reached: dict[str, Module] = {}
         seen: set[str] = set()
         waiting = list(roots)
+        spelt = _SpeltOut()
         while waiting:
             name = waiting.pop()
             if name in seen or not name or self._is_excluded(name):
@@ -58,9 +61,16 @@ class Graph:
             if module.source is not None:
                 imports = self._scan(module.source)
                 waiting += self._from_source(module, imports)
+                waiting += spelt.by(module.name, imports)
             if module.extension is not None and "." in name:
                 waiting += self._named_in(module)
         return reached
+
+    def digest_of(self, path: Path) -> str:
+        """Hash of a file, which is read once."""
+        if path not in self._digests:
+            self._digests[path] = cache.digest(path.read_bytes())
+        return self._digests[path]
 
     def _scan(self, source: Path) -> Imports:
         if source not in self._scanned:
@@ -112,14 +122,33 @@ class Graph:
         """
         assert module.extension is not None
         names = sorted(set(self.finder.below(module.name.split(".")[0])))
-        data = module.extension.read_bytes()
         store = cache.store("named")
-        key = cache.digest(data, *names)
+        key = cache.digest(self.digest_of(module.extension), *names)
         stored = store.get(key)
         if stored is None:
+            data = module.extension.read_bytes()
             stored = "\n".join(name for name in names if name.encode() in data).encode()
             store.put(key, stored)
         return stored.decode().split()
+
+
+class _SpeltOut:
+    """Modules that one module of a package has in strings, and another imports by computed names.
+
+    ``select("package.fast")`` in one, ``import_module(name)`` in the other.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[str]] = defaultdict(set)
+        self._computing: set[str] = set()
+
+    def by(self, name: str, imports: Imports) -> set[str]:
+        """What another module adds to what is reached: names that need not be of modules."""
+        top = name.partition(".")[0]
+        self._waiting[top] |= {text for text in imports.strings if text.startswith(f"{top}.")}
+        if imports.computed:
+            self._computing.add(top)
+        return self._waiting.pop(top) if top in self._computing else set()
 
 
 def _absolute(level: int, name: str, package: str) -> str:

@@ -151,7 +151,7 @@ def tool_chain_only(packages: Packages, site: Path) -> list[metadata.Distributio
     if packages.roots is None:
         return []
     installed: dict[str, metadata.Distribution] = {
-        canonicalize_name(dist.name): dist for dist in metadata.distributions(path=[str(site)])
+        canonicalize_name(dist.name): dist for dist in environment.installed(site)
     }
     rarely = _rarely() & installed.keys()
     waiting: list[str] = [canonicalize_name(root.name) for root in packages.roots]

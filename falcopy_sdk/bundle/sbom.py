@@ -24,12 +24,12 @@ from cyclonedx.output.json import JsonV1Dot6
 from falcopy_sdk.bundle import components, debian, licences
 from falcopy_sdk.bundle.components import PLUGIN
 from falcopy_sdk.bundle.owners import Owners
-from falcopy_sdk.bundle.payload import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from falcopy_sdk.bundle.contents import Contents
     from falcopy_sdk.bundle.interpreter import Interpreter
     from falcopy_sdk.bundle.inventory import Package
     from falcopy_sdk.declare.facts import StaticFacts
@@ -72,7 +72,7 @@ class Inputs:
     source_hash: str
 
 
-def write(root: Path, inputs: Inputs) -> tuple[str, ...]:
+def write(contents: Contents, inputs: Inputs) -> tuple[str, ...]:
     """Adds the licence texts and the bill of materials to a bundle that is otherwise complete.
 
     Returns:
@@ -110,9 +110,7 @@ def write(root: Path, inputs: Inputs) -> tuple[str, ...]:
     for name, given in texts.items():
         owners.add_folder(name, f"{licences.FOLDER}/{name}")
         for file, text in given.items():
-            target = root / licences.FOLDER / name / file
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(text)
+            contents.put(f"{licences.FOLDER}/{name}/{file}", text)
 
     plugin = _plugin(inputs)
     bom = Bom(
@@ -123,9 +121,9 @@ def write(root: Path, inputs: Inputs) -> tuple[str, ...]:
         ),
     )
     document = json.loads(JsonV1Dot6(bom).output_as_string())
-    _add_files(document, _files(root, owners), inputs.loader, inputs.sdk.name)
+    _add_files(document, _files(contents, owners), inputs.loader, inputs.sdk.name)
     _identify(document)
-    (root / NAME).write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", "utf-8")
+    contents.put(NAME, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
     return unlicensed(document)
 
 
@@ -176,12 +174,11 @@ def _dependencies(
     return found
 
 
-def _files(root: Path, owners: Owners) -> dict[str, list[dict[str, Any]]]:
+def _files(contents: Contents, owners: Owners) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for name in files_of(root):
+    for name in contents.names():
         if name not in NOT_LISTED:
-            digest = hashlib.sha256((root / name).read_bytes()).hexdigest()
-            found[owners.of(name) or PLUGIN].append(_file(name, digest))
+            found[owners.of(name) or PLUGIN].append(_file(name, contents[name].sha256))
     return found
 
 

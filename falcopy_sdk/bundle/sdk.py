@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from falcopy_sdk.bundle import links
 from falcopy_sdk.exceptions import ToolchainError
 
 __all__ = ["bridge", "copy", "loader", "native_files"]
@@ -93,12 +94,11 @@ def copy(site: Path, suffix: str | None) -> str:
         if name != "__init__" and spec.submodule_search_locations is not None:
             _copy_package(origin.parent, target / name, name)
         else:
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(origin, target / origin.name)
+            shutil.copyfile(origin, links.place(target / origin.name))
     if suffix is None:
         return ""
     source = bridge(suffix)
-    copied = target / "runtime" / source.name
+    copied = links.place(target / "runtime" / source.name)
     shutil.copyfile(source, copied)
     return copied.relative_to(site.parent).as_posix()
 
@@ -108,5 +108,4 @@ def _copy_package(source: Path, target: Path, name: str) -> None:
         relative = path.relative_to(source)
         if f"{name}/{relative.as_posix()}" in _LEFT_OUT:
             continue
-        (target / relative).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target / relative)
+        shutil.copyfile(path, links.place(target / relative))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from packaging.utils import canonicalize_name
 
-from falcopy_sdk.bundle import trace
+from falcopy_sdk.bundle import environment, links, trace
 from falcopy_sdk.bundle.implicit import START
 from falcopy_sdk.bundle.imports import scan
 from falcopy_sdk.bundle.modules import Finder
@@ -90,7 +90,7 @@ def shake(
     while traced is None:
         extensions = [module for module in reached.values() if module.extension]
         assert python.executable is not None
-        more = trace.loaded_with(extensions, path, python.executable)
+        more = trace.loaded_with(extensions, path, python.executable, graph.digest_of)
         if more <= known:
             break
         known |= more
@@ -105,7 +105,9 @@ def slim_metadata(info: Path) -> None:
     """Leaves in METADATA the fields that programs read."""
     items = cast("Message", metadata.PathDistribution(info).metadata).items()
     fields = [f"{name}: {value}" for name, value in items if name.lower() in _METADATA]
-    (info / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *fields, ""]), "utf-8")
+    links.place(info / "METADATA").write_text(
+        "\n".join(["Metadata-Version: 2.1", *fields, ""]), "utf-8"
+    )
 
 
 def _module_name(file: str) -> str:
@@ -126,7 +128,7 @@ def _imported_by(modules: Iterable[str], finder: Finder, python: Python) -> set[
 
 def _groups(site: Path) -> dict[str, tuple[str, ...]]:
     groups: dict[str, tuple[str, ...]] = {}
-    for dist in metadata.distributions(path=[str(site)]):
+    for dist in environment.installed(site):
         for entry in dist.entry_points:
             groups[entry.group] = (*groups.get(entry.group, ()), entry.module)
     return groups

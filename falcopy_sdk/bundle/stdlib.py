@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
+from falcopy_sdk.bundle import cache, links
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -67,13 +69,20 @@ LEFT_OUT: Final = {
     "xxsubtype": _TESTS,
 }
 
+#: So many Pythons, of this machine and of others, are built with at a time.
+_KEPT: Final = 4
 #: Packages inside other packages: ``ctypes/test``, ``unittest/test``, ``sqlite3/test``.
 _LEFT_OUT_INSIDE = frozenset({"__pycache__", "test", "tests"})
 
 
 def copy(interpreter: Python, target: Path) -> None:
-    """Copies sources and extension modules to ``target`` (``root/lib/pythonX.Y``)."""
-    target.mkdir(parents=True)
+    """Puts sources and extension modules into ``target`` (``root/lib/pythonX.Y``)."""
+    key = cache.digest(cache.own_code("stdlib"), interpreter.signature())
+    with cache.Folders("stdlib", _KEPT).get(key, lambda f: _fill(f, interpreter)) as folder:
+        links.tree(folder, target)
+
+
+def _fill(target: Path, interpreter: Python) -> None:
     for entry in sorted(interpreter.stdlib.iterdir()):
         if _module_name(entry) in LEFT_OUT:
             continue
@@ -84,6 +93,7 @@ def copy(interpreter: Python, target: Path) -> None:
         elif entry.is_dir() and entry.name not in {"lib-dynload", "__pycache__"}:
             _copy_package(entry, target / entry.name)
     _copy_extensions(interpreter.dynload, target / "lib-dynload")
+    links.protect(target)
 
 
 def _module_name(entry: Path) -> str:

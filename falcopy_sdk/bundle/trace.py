@@ -12,7 +12,7 @@ from falcopy_sdk.bundle import cache
 from falcopy_sdk.exceptions import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from falcopy_sdk.bundle.modules import Module
 
@@ -22,7 +22,10 @@ _WORKER = Path(__file__).with_name("trace_worker.py")
 
 
 def loaded_with(
-    extensions: Sequence[Module], path: Sequence[Path], executable: Path
+    extensions: Sequence[Module],
+    path: Sequence[Path],
+    executable: Path,
+    digest_of: Callable[[Path], str],
 ) -> frozenset[str]:
     """Names of all modules that are loaded once these extension modules are imported.
 
@@ -30,6 +33,7 @@ def loaded_with(
         extensions: for the Python that runs them.
         path: its ``sys.path``.
         executable: that Python.
+        digest_of: hash of a file.
 
     Raises:
         BuildError: a module ended the process.
@@ -37,7 +41,7 @@ def loaded_with(
     modules = {each.name: each.extension for each in extensions if each.extension}
     names = sorted(modules)
     store = cache.Store("trace")
-    contents = [cache.digest(modules[name].read_bytes()) for name in names]
+    contents = [digest_of(modules[name]) for name in names]
     key = cache.digest(_WORKER.read_bytes(), executable, *names, "", *contents)
     if (stored := store.get(key)) is not None:
         return frozenset(stored.decode().split())

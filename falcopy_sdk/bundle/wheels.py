@@ -12,7 +12,6 @@ import sys
 import tempfile
 import tomllib
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -21,11 +20,12 @@ from packaging import pylock
 from packaging.tags import parse_tag
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from falcopy_sdk.bundle import cache, installer, platforms
+from falcopy_sdk.bundle import cache, environment, installer, platforms
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from importlib import metadata
 
     from packaging.tags import Tag
 
@@ -67,7 +67,7 @@ def installed_wheels(
         return {}
     offered = _offered(pins, platform)
     found: dict[str, Wheel] = {}
-    for dist in metadata.distributions(path=[str(site)]):
+    for dist in environment.installed(site):
         name = canonicalize_name(dist.name)
         tags = _tags(dist)
         wheels = [w for w in offered.get(name, ()) if parse_wheel_filename(w.name)[3] == tags]

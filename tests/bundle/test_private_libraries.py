@@ -1,11 +1,13 @@
 """Nothing of a bundle binds to the host's libraries, whatever the host has loaded."""
 
 import ctypes
+import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -128,6 +130,28 @@ def test_every_native_module_works_in_a_plain_host(stream, compile_c, built):
 def test_a_host_with_all_the_same_names_is_never_called(stream, hostile_host, built, second):
     events = stream(hostile_host, built.result.path, second)
     assert [event["verb"] for event in events] == ["start", "libraries", "end"] * 2
+
+
+def test_libraries_that_a_wheel_brings_along_are_private_as_well(stream, hostile_host, tmp_path):
+    """What auditwheel puts into ``<package>.libs``: psycopg2's libpq has an OpenSSL of its own."""
+    project = Path(shutil.copytree(HERE / "projects/tiny", tmp_path / "tiny"))
+    (project / "requirements.lock").unlink()
+    settings, module = project / "pyproject.toml", project / "src/tiny/plugin.py"
+    text = settings.read_text()
+    settings.write_text(text.replace('"orjson>=3.9"', '"orjson>=3.9", "psycopg2-binary==2.9.13"'))
+    text = module.read_text().replace(
+        "import orjson\n", "import orjson\nimport psycopg2.extensions\n"
+    )
+    hashed = 'psycopg2.extensions.encrypt_password("a", "b", None, "md5")'
+    module.write_text(text.replace('{"verb": "start"}', f'{{"verb": "start", "hashed": {hashed}}}'))
+    path = build(project, tmp_path / "libtiny.so").path
+    with zipfile.ZipFile(path) as archive:
+        names = [Path(name).name for name in archive.namelist() if ".libs/" in name]
+    assert {"libpq", "libcrypto", "libssl"} <= {name.partition("-")[0] for name in names}
+    assert all(re.fullmatch(r"lib\w+-[0-9a-f]{8}-[0-9a-f]{10}\.so[.0-9]*", name) for name in names)
+    events = stream(hostile_host, path)
+    assert [event["verb"] for event in events] == ["start", "libraries", "end"]
+    assert events[0]["hashed"] == "md5" + hashlib.md5(b"ab").hexdigest()
 
 
 def test_no_symbol_binds_outside_but_to_glibc(stream, real_host, built, second):

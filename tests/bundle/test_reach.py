@@ -112,6 +112,43 @@ def test_names_whose_end_is_computed_may_be_any_that_begin_so(reach, name):
     assert reach(files) == {"main", "far"} | backends
 
 
+def test_names_in_one_module_count_where_another_of_the_package_computes_names(reach):
+    """As pyzmq chooses its backend."""
+    files = {
+        "main/__init__.py": "from .select import pick\npick('main.fast', 'far.away', 'far')\n",
+        "main/select.py": "def pick(name, *more): return import_module(name)\n",
+        "main/fast.py": "",
+        "main/late.py": "names = ['main.later', 'late']\n",
+        "main/later.py": "",
+        "far/__init__.py": "names = ['far.away']\n",
+        "far/away.py": "",
+    }
+    assert reach(files) == {"main", "main.select", "main.fast"}
+    files["main/fast.py"] = "from . import late\nimport far\n"
+    assert reach(files) >= {"main.fast", "main.late", "main.later", "far"}
+    assert "far.away" not in reach(files)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "read_text(__package__ + '.data', 'x.json')",
+        "package = __package__ + '.data'",
+        "files(f'{__name__}.data')",
+    ],
+)
+def test_a_package_named_by_the_modules_own_name_counts(reach, line):
+    """As kafka-python reads its schemas."""
+    files = {"main/__init__.py": f"{line}\n", "main/data/x.json": "", "main/other/x.json": ""}
+    assert reach(files) == {"main", "main.data"}
+
+
+def test_a_package_named_by_its_file_is_no_package_of_its_own(reach):
+    """As numpy does: "a.__init__" is a module without submodules, "a.__init__.__init__" is none."""
+    files = {"main.py": "import a.__init__\n", "a/__init__.py": "import a.__init__.__init__\n"}
+    assert reach(files) == {"main", "a", "a.__init__"}
+
+
 def test_a_package_that_lists_its_modules_has_them_all(reach):
     files = {"main/__init__.py": "iter_modules(__path__)\n", "main/sub/x.py": "", "main/y.py": ""}
     assert reach(files) == {"main", "main.sub", "main.sub.x", "main.y"}

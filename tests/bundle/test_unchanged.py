@@ -29,6 +29,7 @@ def own_results(tmp_path, monkeypatch):
         "named",
         "origins",
         "site-packages",
+        "stdlib",
         "trace",
     ):
         (shared / kind).mkdir(parents=True, exist_ok=True)
@@ -208,3 +209,31 @@ def test_a_folder_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatc
     with pytest.raises(OSError, match="full"), cache.Folders("kind").get("key", fail):
         pass
     assert list((tmp_path / "home/falcopy/kind").iterdir()) == []
+
+
+def test_no_build_writes_into_files_of_the_cache(project, tmp_path, monkeypatch):
+    """Bundles link to them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "fresh"))
+    kinds = ("bytecode", "libraries", "site-packages", "stdlib")
+
+    def kept():
+        files = [f for kind in kinds for f in (cache.home() / kind).rglob("*") if f.is_file()]
+        return {file: cache.digest(file.read_bytes()) for file in files}
+
+    build(project, tmp_path / "x.so")
+    before = kept()
+    assert {file.relative_to(cache.home()).parts[0] for file in before} == set(kinds)
+    # The project's sources change, and there is one of its dependency's name among them.
+    (ours,) = (file for file in before if file.parts[-2:] == ("orjson", "__init__.py"))
+    (project / "src/orjson").mkdir()
+    for name, text in {
+        "tiny/plugin.py": (project / "src/tiny/plugin.py").read_text(),
+        "orjson/__init__.py": ours.read_text(),
+    }.items():
+        (project / "src" / name).write_text(f"{text}# changed\n")
+    settings = project / "pyproject.toml"
+    settings.write_text(settings.read_text().replace('["src/tiny"]', '["src/tiny", "src/orjson"]'))
+    for keep_sources in (False, True):
+        build(project, tmp_path / "x.so", keep_sources=keep_sources)
+        after = kept()
+        assert {file: after[file] for file in before} == before

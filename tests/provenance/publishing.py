@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from falcopy_sdk.bundle import image, payload
+from falcopy_sdk.bundle.contents import Contents
 from falcopy_sdk.oci import Descriptor, Platform, Reference, Registry
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -122,7 +123,7 @@ def repacked(
     for name, data in contents.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
-    packed = payload.write(root, root.with_suffix(".zip"))
+    packed = payload.write(Contents(root), root.with_suffix(".zip"))
     filled = dataclasses.replace(
         built,
         facts=dataclasses.replace(built.facts, **facts),
