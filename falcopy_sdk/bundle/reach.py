@@ -30,6 +30,8 @@ class Graph:
     Attributes:
         finder: finds them.
         excluded: dotted names that stay out, with their submodules.
+        rare: top-level names that stay out unless a module that is reached cannot be imported
+            without them.
         groups: modules that entry points name, by group.
         python: the version that will run them, ``(3, 11)``.
     """
@@ -38,6 +40,7 @@ class Graph:
     excluded: frozenset[str]
     groups: Mapping[str, tuple[str, ...]]
     python: tuple[int, int]
+    rare: frozenset[str] = frozenset()
     _scanned: dict[Path, Imports] = field(default_factory=dict)
     _digests: dict[Path, str] = field(default_factory=dict)
 
@@ -47,9 +50,14 @@ class Graph:
         seen: set[str] = set()
         waiting = list(roots)
         spelt = _SpeltOut()
+        needed: set[str] = set()
+        put_off: dict[str, set[str]] = defaultdict(set)
         while waiting:
             name = waiting.pop()
             if name in seen or not name or self._is_excluded(name):
+                continue
+            if (top := name.partition(".")[0]) in self.rare and top not in needed:
+                put_off[top].add(name)
                 continue
             seen.add(name)
             waiting += IMPLICIT.get(name, ())
@@ -61,7 +69,10 @@ class Graph:
             if module.source is not None:
                 imports = self._scan(module.source)
                 waiting += self._from_source(module, imports)
-                waiting += spelt.by(module.name, imports)
+                waiting += spelt.by(module, imports)
+                for top in self.rare.intersection(imports.required) - needed:
+                    needed.add(top)
+                    waiting += put_off.pop(top, ())
             if module.extension is not None and "." in name:
                 waiting += self._named_in(module)
         return reached
@@ -93,7 +104,7 @@ class Graph:
             found.add(_absolute(len(name) - len(bare), bare, module.package))
         if imports.computed:
             bare_names = [text.lstrip(".") for text in imports.strings]
-            found |= {text for text in bare_names if "." in text}
+            found |= {part for text in bare_names if "." in text for part in _and_parent(text)}
             found |= {f"{module.package}.{text}" for text in bare_names if module.package}
             for text in imports.starts:
                 start = text.lstrip(".")
@@ -135,20 +146,29 @@ class Graph:
 class _SpeltOut:
     """Modules that one module of a package has in strings, and another imports by computed names.
 
-    ``select("package.fast")`` in one, ``import_module(name)`` in the other.
+    ``select("package.fast")`` in one, ``import_module(name)`` in the other. Names may be relative,
+    and those of a function in the module.
     """
 
     def __init__(self) -> None:
         self._waiting: dict[str, set[str]] = defaultdict(set)
         self._computing: set[str] = set()
 
-    def by(self, name: str, imports: Imports) -> set[str]:
+    def by(self, module: Module, imports: Imports) -> set[str]:
         """What another module adds to what is reached: names that need not be of modules."""
-        top = name.partition(".")[0]
-        self._waiting[top] |= {text for text in imports.strings if text.startswith(f"{top}.")}
+        top = module.name.partition(".")[0]
+        for text in imports.strings:
+            bare = text.lstrip(".")
+            name = _absolute(len(text) - len(bare), bare, module.package)
+            if name.startswith(f"{top}."):
+                self._waiting[top] |= _and_parent(name)
         if imports.computed:
             self._computing.add(top)
-        return self._waiting.pop(top) if top in self._computing else set()
+        return self._waiting.pop(top, set()) if top in self._computing else set()
+
+
+def _and_parent(name: str) -> set[str]:
+    return {name, name.rpartition(".")[0]}
 
 
 def _absolute(level: int, name: str, package: str) -> str:

@@ -28,7 +28,8 @@ __all__ = ["shake", "slim_metadata"]
 _SDK: Final = "falcopy_sdk"
 _INFO: Final = ".dist-info"
 #: For people at a terminal, for tests and installers. Many packages mention them in functions that
-#: no plugin calls, so they are reached only from the plugin's own modules.
+#: no plugin calls, so they are reached only from the plugin's own modules, and from modules that
+#: cannot be imported without them.
 _FOR_PEOPLE: Final = frozenset(
     {"distutils", "doctest", "pdb", "pip", "pydoc", "setuptools", "unittest", "webbrowser"}
 )
@@ -75,8 +76,10 @@ def shake(
     groups = _groups(site)
     graph = Graph(
         finder=finder,
-        excluded=frozenset(settings.exclude_modules)
-        | (_FOR_PEOPLE - _imported_by(own_modules, finder, python) - set(settings.include_modules)),
+        excluded=frozenset(settings.exclude_modules),
+        rare=_FOR_PEOPLE
+        - _imported_by(own_modules, finder, python)
+        - {name.removesuffix(".*").partition(".")[0] for name in settings.include_modules},
         groups=groups,
         python=python.minor,
     )

@@ -164,7 +164,7 @@ class Instance:
             timeout: seconds within which the next event, or the end, has to come; None: whenever.
 
         Raises:
-            TimeoutError: nothing came in time.
+            TimeoutError: nothing came in time; it tells the plugin's last warning.
             PluginFailedError: the source failed. A real host stops.
             ContractError: the plugin broke the plugin API.
         """
@@ -177,9 +177,10 @@ class Instance:
                 yield event
                 since = time.monotonic()
             elif timeout is not None and not self.ended and time.monotonic() - since > timeout:
+                warning = self._plugin.owner.last_warning
                 raise TimeoutError(
                     f"after {given} events the source of {self._facts.name} gave nothing for "
-                    f"{timeout:g} s"
+                    f"{timeout:g} s" + (f"; it last logged: {warning}" if warning else "")
                 )
             if stop is not None and stop():
                 return

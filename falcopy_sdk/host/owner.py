@@ -69,6 +69,8 @@ class Owner:
         #: plugin may do both at the same time.
         self.async_sink: AsyncSink | None = None
         self.dump_sink: AsyncSink | None = None
+        #: The last log of at least this severity; "" if there was none.
+        self.last_warning = ""
         #: C memory that a callback has returned.
         self.keepalive: Any = None
         self._failures: list[BaseException] = []
@@ -122,11 +124,11 @@ def _log(pointer: Any, component: Any, message: Any, severity: int) -> None:
         return
     try:
         known = severity in LogSeverity._value2member_map_
-        owner.log(
-            _string(component) or owner.name,
-            _string(message),
-            LogSeverity(severity) if known else LogSeverity.INFO,
-        )
+        level = LogSeverity(severity) if known else LogSeverity.INFO
+        text = _string(message)
+        if level <= LogSeverity.WARNING:
+            owner.last_warning = text
+        owner.log(_string(component) or owner.name, text, level)
     except Exception as failure:  # noqa: BLE001 - raised again on this side of the boundary
         owner.keep(failure)
 

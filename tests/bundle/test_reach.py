@@ -19,13 +19,13 @@ PYTHON = (3, 11)
 def reach(tmp_path):
     """``reach(files, root)``: names that are reached from a module of a tree of sources."""
 
-    def reach_(files, root="main", excluded=(), groups=None):
+    def reach_(files, root="main", excluded=(), groups=None, rare=()):
         for name, text in files.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         finder = Finder([tmp_path], [".cpython-311-x86_64-linux-gnu.so", ".so"])
-        graph = Graph(finder, frozenset(excluded), groups or {}, PYTHON)
+        graph = Graph(finder, frozenset(excluded), groups or {}, PYTHON, frozenset(rare))
         return set(graph.reach([root]))
 
     return reach_
@@ -127,6 +127,47 @@ def test_names_in_one_module_count_where_another_of_the_package_computes_names(r
     files["main/fast.py"] = "from . import late\nimport far\n"
     assert reach(files) >= {"main.fast", "main.late", "main.later", "far"}
     assert "far.away" not in reach(files)
+
+
+@pytest.mark.parametrize("name", [".asyncio.client", "main.asyncio.client.connect", ".asyncio"])
+def test_lazy_names_may_be_relative_or_of_functions(reach, name):
+    """As websockets and boto3 have them in strings, beside a function that imports."""
+    files = {
+        "main/__init__.py": f"from .lazy import lazy\nlazy('{name}')\n",
+        "main/lazy.py": "def lazy(name): return import_module(name.rpartition('.')[0])\n",
+        "main/asyncio/__init__.py": "",
+        "main/asyncio/client.py": "",
+        "main/other.py": "",
+    }
+    client = set() if name == ".asyncio" else {"main.asyncio.client"}
+    assert reach(files) == {"main", "main.lazy", "main.asyncio"} | client
+
+
+def test_what_is_for_people_counts_where_an_import_fails_without_it(reach):
+    """As the client of Kubernetes cannot be imported without pydoc."""
+    mention = "def f():\n    import unittest.mock\n"
+    attempt = "try:\n    import unittest.mock\nexcept ImportError:\n    pass\n"
+    files = {
+        "main.py": "import a, b\n",
+        "a.py": mention,
+        "b.py": attempt,
+        "unittest/__init__.py": "",
+        "unittest/mock.py": "",
+    }
+    assert reach(files, rare={"unittest"}) == {"main", "a", "b"}
+    for order in ("a, b, c", "c, b, a"):
+        files |= {
+            "main.py": f"import {order}\n",
+            "c.py": "if True:\n    from unittest import case\n",
+        }
+        assert reach(files, rare={"unittest"}) == {
+            "main",
+            "a",
+            "b",
+            "c",
+            "unittest",
+            "unittest.mock",
+        }
 
 
 @pytest.mark.parametrize(
