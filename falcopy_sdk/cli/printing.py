@@ -42,31 +42,44 @@ def _text(plugin: Plugin, event: HostEvent) -> str:
         return payload_text(event.data)
 
 
+def _requests(plugin: Plugin, wanted: list[str] | None) -> list[FieldRequest]:
+    """The wanted fields; None: all that can be asked for without an argument."""
+    if wanted is None:
+        wanted = [field.name for field in plugin.facts.fields if not field.arg_required]
+    return [plugin.request(text) for text in wanted]
+
+
 class JsonPrinter:
     """One JSON object a line.
 
     Args:
-        wanted: the fields to extract; None: none.
+        wanted: the fields to extract; None: every field without an argument that has a value.
     """
 
     def __init__(self, wanted: list[str] | None) -> None:
-        self._wanted = wanted or []
+        self._wanted = wanted
         # Taken now: what a plugin in this process prints later goes elsewhere.
         self._out = sys.stdout.buffer
         self._requests: list[FieldRequest] = []
 
     def prepare(self, plugin: Plugin) -> None:
         """See EventPrinter."""
-        self._requests = [plugin.request(text) for text in self._wanted]
+        self._requests = _requests(plugin, self._wanted)
 
     def print(self, plugin: Plugin, event: HostEvent) -> None:
         """See EventPrinter."""
+        fields = {request.text: plugin.extract(event, request) for request in self._requests}
+        if self._wanted is None:
+            fields = {name: value for name, value in fields.items() if value is not None}
+        has_text = event.type == ASYNC_EVENT_CODE or "event_to_string" in plugin.entries
+        # What hosts show otherwise is the start of the payload; a program may want it whole.
+        text = _text(plugin, event) if has_text else event.data.decode(errors="replace")
         line = {
             "num": event.num,
             "ts": event.ts,
             "source": event.source,
-            "data": _text(plugin, event),
-            "fields": {r.text: plugin.extract(event, r) for r in self._requests},
+            "data": text,
+            "fields": fields,
         }
         self._write(line)
 
@@ -103,10 +116,7 @@ class HumanPrinter:
 
     def prepare(self, plugin: Plugin) -> None:
         """See EventPrinter."""
-        names = self._wanted
-        if names is None:
-            names = [field.name for field in plugin.facts.fields if not field.arg_required]
-        self._requests = [plugin.request(text) for text in names]
+        self._requests = _requests(plugin, self._wanted)
         self._width = max((len(request.text) for request in self._requests), default=0)
 
     def print(self, plugin: Plugin, event: HostEvent) -> None:

@@ -49,7 +49,7 @@ Exit codes: 0 the source ended or Ctrl-C, 1 the plugin failed, 2 wrong usage, 3 
 @click.option(
     "--fields",
     metavar="a,b[x]",
-    help="Fields to extract. Without --json the default is every field that has a value.",
+    help="Fields to extract; default: every field without an argument that has a value.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="End after so many events.")
 @click.option("--metrics", is_flag=True, help="In the end, the plugin's metrics.")
@@ -73,8 +73,9 @@ def run(
     Python: its folder (default: this one), its file, module:Class, or its registered name. Logs go
     to standard error. Ctrl-C ends it.
 
-    With --json a line has num, ts (ns since the epoch), source, data (the event as text) and
-    fields (null: no value; lists are lists). --metrics adds a last line with metrics alone.
+    With --json a line has num, ts (ns since the epoch), source, data (the plugin's text of the
+    event, else the payload) and fields (null: no value; lists are lists). --metrics adds a last
+    line with metrics alone.
     """
     from falcopy_sdk.cli.plugins import config_text
     from falcopy_sdk.cli.printing import HumanPrinter, JsonPrinter

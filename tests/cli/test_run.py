@@ -60,8 +60,21 @@ def test_json_is_an_object_a_line_with_the_wanted_fields(falcopy: Any, stub: Any
     }
 
 
-def test_without_fields_json_has_none(falcopy: Any, stub: Any) -> None:
-    assert [line["fields"] for line in _lines(falcopy("run", stub("good"), "--json"))] == [{}] * 10
+def test_without_fields_json_has_those_with_a_value(falcopy: Any, stub: Any) -> None:
+    (line,) = _lines(falcopy("run", stub("good"), "--limit", "1", "--json"))
+    assert line["fields"]["stub.num"] == 1
+    assert line["fields"]["stub.words"] == ["alpha", "beta", "gamma"]
+    assert {"stub.none", "stub.param"}.isdisjoint(line["fields"])
+
+
+def test_without_a_text_of_the_plugin_json_has_the_whole_payload(
+    falcopy: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "words.py").write_text(PLUGIN.replace("    @event_to_string\n", ""))
+    done = falcopy("run", "words:Words", "--open-params", "é" * 99, "--json", cwd=tmp_path)
+    (line,) = _lines(done)
+    assert json.loads(line["data"]) == {"word": "é" * 99}
+    assert line["fields"] == {"words.word": "é" * 99}
 
 
 def test_people_see_every_field_that_has_a_value(falcopy: Any, stub: Any) -> None:
