@@ -10,7 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from falcopy_sdk import Event, Metric, Secret, extract, init_schema, metrics, plugin, source
+from falcopy_sdk import (
+    Event,
+    Metric,
+    Secret,
+    SourceRetry,
+    extract,
+    init_schema,
+    metrics,
+    plugin,
+    source,
+)
 
 ABOUT: dict[str, Any] = {
     "version": "0.1.0",
@@ -143,6 +153,21 @@ class OneSource(Base):
                 yield Event(EVENTS[0])
         finally:
             _running.release()
+
+
+@plugin(name="rate-limited", id=999, **ABOUT)
+class RateLimited(Base):
+    """Polls what answers once a day."""
+
+    asked = 0
+
+    @source
+    def events(self, params: str) -> Iterator[Event]:
+        RateLimited.asked += 1
+        if RateLimited.asked > 1:
+            raise SourceRetry("asked too often", after=86400)
+        for _ in itertools.count():
+            yield Event(EVENTS[0])
 
 
 @plugin(name="listening", id=999, **ABOUT)

@@ -85,6 +85,13 @@ def test_sources_that_listen_on_one_address_take_turns(project: Any) -> None:
     result.stdout.fnmatch_lines(["threads: sources cannot listen on one address at once*"])
 
 
+def test_an_api_that_limits_the_rate_of_all_is_no_finding(project: Any) -> None:
+    body = "    TestStandard = standard_tests(RateLimited, only=['threads'], config=CONFIG)"
+    result = project(body, "-rP")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["threads: whether sources disturb *: asked too often*"])
+
+
 def test_a_source_without_an_event_is_not_said_to_bear_a_slow_host(project: Any) -> None:
     body = (
         "    TestStandard = standard_tests(Quiet, only=['back-pressure'], config=CONFIG, "

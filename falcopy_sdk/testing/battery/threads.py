@@ -28,6 +28,7 @@ _THREADS = 6
 _ROUNDS, _SOURCE_ROUNDS = 8, 2
 #: Seconds for a source to give its first event.
 _FIRST = 2.0
+_NOTHING = "the source gave no event"
 #: What a source says that listens where another one does: only one can, whatever it does.
 _TAKEN = os.strerror(EADDRINUSE).lower()
 
@@ -39,6 +40,15 @@ def threads(ctx: Context) -> None:
     if any(_TAKEN in text.lower() for text in trouble):
         ctx.note("sources cannot listen on one address at once, so the threads took turns")
         trouble = _together(ctx, alone, turns=True)
+    elif trouble and all(text.startswith(_NOTHING) for text in trouble):
+        # An API that limits the rate of its answers says no to one thread after another as well.
+        in_turns = _together(ctx, alone, turns=True)
+        if any(text.startswith(_NOTHING) for text in in_turns):
+            ctx.note(
+                "whether sources disturb each other cannot be told: on threads that took turns, "
+                f"too, {in_turns[-1]}"
+            )
+            trouble = [text for text in in_turns if not text.startswith(_NOTHING)]
     for text in dict.fromkeys(trouble):
         ctx.find("FPY304", f"on {_THREADS} threads at once: {text}")
 
@@ -138,7 +148,7 @@ class _Round:
                     break
             self._meet(self._sources)
         if logged and self._alone.gives and not given:
-            self._failed(f"the source gave no event, and logged: {logged[-1]}")
+            self._failed(f"{_NOTHING}, and logged: {logged[-1]}")
 
     @contextlib.contextmanager
     def _stage(self) -> Iterator[None]:
