@@ -295,10 +295,10 @@ def _assemble(
         bytecode.put_back(root, sources, python)
     if twin is None:
         say("asking the plugin for its static facts")
-    with ThreadPoolExecutor(1) as beside:
-        answers = beside.submit(lambda: twin.facts if twin else facts.ask(root, python, chosen.ref))
-        contents = Contents(root)
-    return _Tree(contents, answers.result(), bridge, found, source_hash, packages.notes, traced)
+    answers = twin.facts if twin else facts.ask(root, python, chosen.ref)
+    # Not before: a package may write beside itself when it is imported.
+    contents = Contents(root)
+    return _Tree(contents, answers, bridge, found, source_hash, packages.notes, traced)
 
 
 def _shake(

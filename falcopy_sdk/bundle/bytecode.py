@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from falcopy_sdk.bundle import cache
+from falcopy_sdk.bundle import cache, links
 from falcopy_sdk.exceptions import BuildError
 
 if TYPE_CHECKING:
@@ -72,9 +72,9 @@ def put_back(root: Path, sources: Mapping[str, bytes], interpreter: Python) -> N
     tag = "cpython-{}{}".format(*interpreter.minor)
     for name, text in sources.items():
         source = root / name
-        source.write_bytes(text)
         compiled = source.with_suffix(".pyc")
-        if compiled.exists():
+        if compiled.exists():  # else it is no Python of this version, and still there
+            links.place(source).write_bytes(text)
             folder = source.parent / "__pycache__"
             folder.mkdir(exist_ok=True)
             compiled.rename(folder / f"{source.stem}.{tag}.pyc")

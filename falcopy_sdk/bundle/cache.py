@@ -25,14 +25,14 @@ from falcopy_sdk.exceptions import BuildError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Folders", "Store", "digest", "home", "own_code", "stamps", "store", "tidy"]
+__all__ = ["KEPT", "Folders", "Store", "digest", "home", "own_code", "stamps", "store", "tidy"]
 
 _Found = TypeVar("_Found")
 
 _log = logging.getLogger(__name__)
 
 #: Of each kind of folders, as many as were used last stay.
-_KEPT_FOLDERS: Final = 12
+KEPT: Final = 12
 _DAY: Final = 24 * 3600.0
 #: Small files unused for so long go; a look at all of them is worth its time once a day.
 _UNUSED_DAYS: Final = 30
@@ -126,13 +126,16 @@ class Store:
         path = self._folder / key[:2] / key
         try:
             found = use(path)
-            if path.stat().st_mtime < time.time() - _DAY:
-                os.utime(path)
         except FileNotFoundError:
             return None
         except OSError as error:
             self._give_up(error)
             return None
+        with contextlib.suppress(
+            OSError
+        ):  # somebody else's, or just gone: it was used all the same
+            if path.stat().st_mtime < time.time() - _DAY:
+                os.utime(path)
         return found
 
     def _give_up(self, error: OSError) -> None:
@@ -143,7 +146,7 @@ class Store:
 class Folders:
     """Folders, never changed once they are there. A lock keeps one that is in use from going."""
 
-    def __init__(self, kind: str, kept: int = _KEPT_FOLDERS) -> None:
+    def __init__(self, kind: str, kept: int = KEPT) -> None:
         self._folder = _made(home() / kind)
         self._kept = kept
 

@@ -11,6 +11,7 @@ a fork of its own: its bytecode then depends on nothing but the file.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import marshal
 import os
@@ -26,6 +27,9 @@ def _compile(root: str, relative: str) -> None:
         text = file.read()
     code = compile(text, relative, "exec", dont_inherit=True, optimize=0)
     data = importlib.util.MAGIC_NUMBER + _FLAGS + bytes(8) + marshal.dumps(code)
+    # Never into a file that is there: it may be one of the build cache.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(source + "c")
     with open(source + "c", "wb") as file:
         file.write(data)
     os.unlink(source)

@@ -26,8 +26,10 @@ __all__ = ["Imports", "scan"]
 #: the readers of a package's data files.
 _BY_NAME: Final = frozenset(
     {"__import__", "files", "find_spec", "get_data", "import_module", "open_binary", "open_text"}
-    | {"path", "read_binary", "read_text", "resolve_name"}
+    | {"read_binary", "resolve_name"}
 )
+#: Readers of data files, too; with one argument they are most often something else.
+_BY_NAME_AND_FILE: Final = frozenset({"path", "read_text"})
 _WALKERS: Final = frozenset({"iter_modules", "walk_packages"})
 _CODECS: Final = frozenset(
     {"TextIOWrapper", "decode", "encode", "getdecoder", "getencoder", "getincrementaldecoder"}
@@ -57,7 +59,7 @@ class Imports:
         modules: ``from ..a import b, c`` is ``(2, "a", ["b", "c"])``, ``import a.b`` is
             ``(0, "a.b", [])``.
         required: first names of what it cannot be imported without: absolute imports outside of
-            functions and of ``try`` with ``except``.
+            functions and of a ``try`` whose ``except`` gets over it.
         named: names of modules in calls like ``import_module("a.b")``; relative ones with dots.
         computed: it imports a module whose name it computes.
         walks: it lists the modules of its package.
@@ -145,8 +147,20 @@ class _Visitor(ast.NodeVisitor):
         self._visit_optional(node.body)
         self._visit_rest(node, "body")
 
-    def visit_Try(self, node: ast.Try) -> None:
-        if node.handlers:
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
+        # What is only told in other words is not got over.
+        if any(not isinstance(handler.body[-1], ast.Raise) for handler in node.handlers):
+            self._visit_optional(node.body)
+            self._visit_rest(node, "body")
+        else:
+            self.generic_visit(node)
+
+    def visit_TryStar(self, node: ast.TryStar) -> None:
+        self.visit_Try(node)
+
+    def visit_With(self, node: ast.With) -> None:
+        calls = [i.context_expr for i in node.items if isinstance(i.context_expr, ast.Call)]
+        if any(_name(call.func) == "suppress" for call in calls):
             self._visit_optional(node.body)
             self._visit_rest(node, "body")
         else:
@@ -211,10 +225,11 @@ class _Visitor(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         function = node.func
-        name = getattr(function, "attr", None) or getattr(function, "id", "")
+        name = _name(function)
         texts = [text for arg in node.args if (text := _text(arg)) is not None]
         keywords = {k.arg: text for k in node.keywords if (text := _text(k.value)) is not None}
-        if name in _BY_NAME and node.args and _text(node.args[0]) is not None:
+        by_name = name in _BY_NAME or (name in _BY_NAME_AND_FILE and len(node.args) > 1)
+        if by_name and node.args and _text(node.args[0]) is not None:
             self.found.named.append(texts[0])
         elif name in {"__import__", "import_module"}:
             self.found.computed = True
@@ -264,6 +279,10 @@ class _Visitor(ast.NodeVisitor):
         ):
             return None
         return bool(compare(known, right))
+
+
+def _name(function: ast.expr) -> str:
+    return str(getattr(function, "attr", None) or getattr(function, "id", ""))
 
 
 def _text(node: ast.AST) -> str | None:

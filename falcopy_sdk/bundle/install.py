@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from falcopy_sdk.bundle import cache, environment, installer, links, platforms, requirements
+from falcopy_sdk.bundle import cache, environment, installer, platforms, requirements, trees
 from falcopy_sdk.exceptions import ProjectError
 
 if TYPE_CHECKING:
@@ -66,10 +66,9 @@ def install(packages: Packages, site: Path, platform: Platform | None = None) ->
         key = cache.digest(
             cache.own_code("install"), sys.version, packages.pins, platforms.fitting(platform)
         )
-        with cache.Folders("site-packages").get(
-            key, lambda folder: _install_pins(packages.pins, folder, platform)
-        ) as folder:
-            links.tree(folder, site)
+        trees.fill(
+            site, "site-packages", key, lambda to: _install_pins(packages.pins, to, platform)
+        )
     for dist in packages.installed:
         environment.copy_distribution(dist, site)
     for dist in requirements.tool_chain_only(packages, site):
@@ -98,7 +97,6 @@ def _install_pins(pins: Sequence[Pin], site: Path, platform: Platform | None) ->
             f"the pinned packages cannot be installed:\n{problem}\nOnly wheels with the hashes of "
             "the lock are taken; make the lock again if a package was replaced on the index."
         )
-    links.protect(site)
 
 
 def _remove(dist: metadata.Distribution, site: Path) -> None:

@@ -101,7 +101,10 @@ def _files(top: Path) -> Iterator[str]:
 
 
 def _stamp(path: str) -> tuple[str, int, int]:
-    status = os.stat(path)
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:  # a link: Debian's sitecustomize.py, unpacked elsewhere
+        return path, -1, -1
     return path, status.st_size, status.st_mtime_ns
 
 

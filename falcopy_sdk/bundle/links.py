@@ -1,35 +1,45 @@
-"""Filling a folder from the build cache by hard links: nothing is copied that nobody changes.
+"""Filling a folder from the build cache by hard links: no code is copied that nobody changes.
 
-So a file of a bundle is never written into. What has to differ is another file, in its place.
+So a build never writes into a file of a bundle. What has to differ is another file, in its place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 
 __all__ = ["link", "place", "protect", "tree"]
 
+#: What a package that runs while its bundle is made does not write into. Data it may.
+_CODE: Final = frozenset({".py", ".pyc", ".so"})
+
 
 def link(source: str | Path, target: str | Path) -> str | Path:
-    """Links a file to a new place, and returns that; across file systems it is copied.
+    """Links a file to another place, where it replaces what was there; copies it if need be.
+
+    Returns:
+        the target.
 
     Raises:
         OSError: there is no such file, or no room for another.
     """
     try:
         os.link(source, target)
+    except FileExistsError:
+        link(source, place(Path(target)))
     except FileNotFoundError:
         raise
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, place(Path(target)))
+    except OSError:  # another file system, one without links, or too many of one file
+        shutil.copyfile(source, target)
     return target
 
 
 def tree(source: Path, target: Path) -> None:
-    """Links all files of a folder into another one; across file systems they are copied."""
-    shutil.copytree(source, target, copy_function=link, dirs_exist_ok=True)
+    """Puts all files of a folder into another one: code by links, the rest as copies."""
+    shutil.copytree(source, target, copy_function=_put, dirs_exist_ok=True)
 
 
 def protect(folder: Path) -> None:
@@ -44,3 +54,12 @@ def place(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return path
+
+
+def _put(source: str, target: str) -> None:
+    if os.path.splitext(source)[1] in _CODE:
+        link(source, target)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+    shutil.copyfile(source, target)

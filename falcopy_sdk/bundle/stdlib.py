@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Final
 
-from falcopy_sdk.bundle import cache, links
+from falcopy_sdk.bundle import cache, trees
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +78,7 @@ _LEFT_OUT_INSIDE = frozenset({"__pycache__", "test", "tests"})
 def copy(interpreter: Python, target: Path) -> None:
     """Puts sources and extension modules into ``target`` (``root/lib/pythonX.Y``)."""
     key = cache.digest(cache.own_code("stdlib"), interpreter.signature())
-    with cache.Folders("stdlib", _KEPT).get(key, lambda f: _fill(f, interpreter)) as folder:
-        links.tree(folder, target)
+    trees.fill(target, "stdlib", key, lambda to: _fill(to, interpreter), _KEPT)
 
 
 def _fill(target: Path, interpreter: Python) -> None:
@@ -93,7 +92,6 @@ def _fill(target: Path, interpreter: Python) -> None:
         elif entry.is_dir() and entry.name not in {"lib-dynload", "__pycache__"}:
             _copy_package(entry, target / entry.name)
     _copy_extensions(interpreter.dynload, target / "lib-dynload")
-    links.protect(target)
 
 
 def _module_name(entry: Path) -> str:

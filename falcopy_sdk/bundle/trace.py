@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ def loaded_with(
     extensions: Sequence[Module],
     path: Sequence[Path],
     executable: Path,
+    version: str,
     digest_of: Callable[[Path], str],
 ) -> frozenset[str]:
     """Names of all modules that are loaded once these extension modules are imported.
@@ -33,6 +35,7 @@ def loaded_with(
         extensions: for the Python that runs them.
         path: its ``sys.path``.
         executable: that Python.
+        version: of it, ``"3.11.7"``.
         digest_of: hash of a file.
 
     Raises:
@@ -42,7 +45,9 @@ def loaded_with(
     names = sorted(modules)
     store = cache.Store("trace")
     contents = [digest_of(modules[name]) for name in names]
-    key = cache.digest(_WORKER.read_bytes(), executable, *names, "", *contents)
+    # What can be imported counts as well, by name: what modules of Python import is read from them.
+    there = [sorted(os.listdir(folder)) for folder in path if folder.is_dir()]
+    key = cache.digest(_WORKER.read_bytes(), executable, version, there, *names, "", *contents)
     if (stored := store.get(key)) is not None:
         return frozenset(stored.decode().split())
     task = {"path": [str(folder) for folder in path], "modules": names}
@@ -59,5 +64,6 @@ def loaded_with(
             f"{done.returncode}: {done.stderr.strip()}. Use another version of its package, or "
             "leave it out: [tool.falcopy] exclude-modules."
         )
-    store.put(key, lines[-1][1:].encode())
+    if not any(line.startswith("!") for line in lines):  # else another try may tell more
+        store.put(key, lines[-1][1:].encode())
     return frozenset(lines[-1][1:].split())

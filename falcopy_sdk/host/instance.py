@@ -73,6 +73,7 @@ class Instance:
 
     def _open(self, params: str) -> None:
         plugin = self._plugin
+        plugin.owner.last_warning = ""
         if self._sourcing:
             rc = ffi.new("ss_plugin_rc *", GARBAGE32)
             with transient(params) as text:

@@ -69,7 +69,7 @@ class Owner:
         #: plugin may do both at the same time.
         self.async_sink: AsyncSink | None = None
         self.dump_sink: AsyncSink | None = None
-        #: The last log of at least this severity; "" if there was none.
+        #: The last log of severity WARNING or worse; "" if there was none.
         self.last_warning = ""
         #: C memory that a callback has returned.
         self.keepalive: Any = None

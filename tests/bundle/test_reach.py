@@ -1,13 +1,15 @@
 """Which modules go into a bundle."""
 
+import shutil
+import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from falcopy_sdk.bundle import build
+from falcopy_sdk.bundle import build, interpreter, trace
 from falcopy_sdk.bundle.imports import scan
-from falcopy_sdk.bundle.modules import Finder
+from falcopy_sdk.bundle.modules import Finder, Module
 from falcopy_sdk.bundle.reach import Graph
 from falcopy_sdk.exceptions import PluginLoadError, ProjectError
 from falcopy_sdk.host import Library
@@ -171,6 +173,26 @@ def test_what_is_for_people_counts_where_an_import_fails_without_it(reach):
 
 
 @pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("import unittest\n", True),
+        ("class A:\n    import unittest\n", True),
+        ("try:\n    pass\nexcept OSError:\n    import unittest\n", True),
+        ("try:\n    import unittest\nfinally:\n    pass\n", True),
+        ("try:\n    import unittest\nexcept ImportError as e:\n    raise OSError from e\n", True),
+        ("try:\n    import unittest\nexcept ImportError:\n    unittest = None\n", False),
+        ("try:\n    import unittest\nexcept* ImportError:\n    pass\n", False),
+        ("with suppress(ImportError):\n    import unittest\n", False),
+        ("async def f():\n    import unittest\n", False),
+        ("from .unittest import x\n", False),
+    ],
+)
+def test_an_import_that_cannot_fail_unseen_counts(reach, text, counts):
+    files = {"main.py": text, "unittest.py": ""}
+    assert ("unittest" in reach(files, rare={"unittest"})) is counts
+
+
+@pytest.mark.parametrize(
     "line",
     [
         "read_text(__package__ + '.data', 'x.json')",
@@ -289,3 +311,36 @@ def test_a_project_for_another_python_is_refused(project):
     path.write_text(path.read_text().replace(">=3.11", ">=3.99"))
     with pytest.raises(ProjectError, match=r"requires-python is >=3\.99, and this build runs with"):
         build(project)
+
+
+def test_what_an_extension_module_imports_is_asked_anew_once_it_is_there(
+    compile_c, tmp_path, monkeypatch
+):
+    """A dependency that was missing from the lock is added to it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = tmp_path / "native.c"
+    source.write_text(
+        "#include <Python.h>\n"
+        'static struct PyModuleDef module = { PyModuleDef_HEAD_INIT, "native" };\n'
+        "PyMODINIT_FUNC PyInit_native(void)\n"
+        '{\n    if (PyImport_ImportModule("helper") == NULL) { PyErr_Clear(); }\n'
+        "    return PyModule_Create(&module);\n}\n"
+    )
+    include = f"-I{sysconfig.get_path('include')}"
+    # Python's own header is not clean of all warnings.
+    library = compile_c("native.so", [source], "-shared", "-fPIC", "-Wno-error", include)
+    site = tmp_path / "site"
+    site.mkdir()
+    native = Path(shutil.copyfile(library, site / "native.so"))
+    python = interpreter.here()
+    path = [python.stdlib, python.dynload, site]
+
+    def loaded():
+        module = Module("native", None, native, ())
+        return trace.loaded_with(
+            [module], path, python.executable, python.version, lambda file: file.name
+        )
+
+    assert {"native"} == loaded() & {"native", "helper"}
+    (site / "helper.py").write_text("")
+    assert {"native", "helper"} == loaded() & {"native", "helper"}
