@@ -89,6 +89,7 @@ def audit_unpacked(
     name: str,
     *,
     glibc: str | None = None,
+    contents: Contents | None = None,
     also: Iterable[Finding] = (),
 ) -> Audit:
     """Audits a built plugin whose payload is unpacked in ``root``.
@@ -98,6 +99,7 @@ def audit_unpacked(
         root: the folder.
         name: what to call the file.
         glibc: the oldest version it has to run on; None: the one it says itself.
+        contents: what is known of the files in the folder; None: they are read.
         also: what was found before.
 
     Raises:
@@ -116,7 +118,7 @@ def audit_unpacked(
     machine = _machine(path)
     with ThreadPoolExecutor(1) as beside:
         payload = beside.submit(_payload, path, name, about)
-        contents = Contents(root)
+        contents = contents or Contents(root)
         findings = [*also, *payload.result(), *_files(contents, document), *_licences(components)]
     inside = [each for each in contents.names() if contents[each].head.startswith(elf.MAGIC)]
     looks = audit_cache.Looks(machine, inside)

@@ -228,7 +228,7 @@ def _build(
             payload_sha256=packed.sha256,
             glibc_floor=private.glibc_floor,
         )
-        checked = library_file.write(path, loader, archive, filled, root, glibc)
+        checked = library_file.write(path, loader, archive, filled, contents, glibc)
     result = BuildResult(
         path=path,
         name=tree.facts.name,

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from debian_inspector.copyright import CopyrightFilesParagraph, DebianCopyright
 
+from falcopy_sdk.bundle import cache
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -153,9 +155,18 @@ def _search(
 
 
 def _run(*command: str) -> str:
+    """What a query says, of now or of an earlier build with the same database."""
+    database = Path(command[1].partition("=")[2])
+    store = cache.store("debian")
+    # dpkg writes these files anew with each package that it changes.
+    stamps = cache.stamps([database / "status", database / "diversions"])
+    key = cache.digest(*command, stamps)
+    if (known := store.get(key)) is not None:
+        return known.decode()
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={"LC_ALL": "C.UTF-8"}
     )
+    store.put(key, done.stdout.encode())
     return done.stdout
 
 

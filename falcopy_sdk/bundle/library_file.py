@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from falcopy_sdk.bundle.contents import Contents
+
 __all__ = ["Written", "replacing", "sha256", "write"]
 
 
@@ -30,7 +32,12 @@ class Written:
 
 
 def write(
-    path: Path, loader: Path, archive: Path, filled: image.Image, root: Path, glibc: str | None
+    path: Path,
+    loader: Path,
+    archive: Path,
+    filled: image.Image,
+    contents: Contents,
+    glibc: str | None,
 ) -> Written:
     """Puts loader and payload together beside ``path``, audits the whole and moves it there.
 
@@ -39,7 +46,7 @@ def write(
         loader: the prebuilt one.
         archive: the payload.
         filled: what to write into the loader.
-        root: the payload, unpacked.
+        contents: the payload, unpacked.
         glibc: the oldest version that it must run on; None: the one that comes out.
 
     Raises:
@@ -56,7 +63,7 @@ def write(
             file.write(image.pack(filled))
         with ThreadPoolExecutor(1) as beside:
             digest = beside.submit(sha256, partial)
-            notes = _audit(partial, root, path, glibc)
+            notes = _audit(partial, contents, path, glibc)
         return Written(partial.stat().st_size, digest.result(), notes)
 
 
@@ -90,12 +97,13 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _audit(built: Path, root: Path, path: Path, glibc: str | None) -> tuple[str, ...]:
+def _audit(built: Path, contents: Contents, path: Path, glibc: str | None) -> tuple[str, ...]:
     """Refuses what would harm a host; a missing licence is the author's to judge, a note."""
     # Slow to import, and of no use to who only copies a file.
     from falcopy_sdk.bundle import audit
 
-    found = audit.audit_unpacked(built, root, path.name, glibc=glibc).findings
+    about = audit.audit_unpacked(built, contents.root, path.name, glibc=glibc, contents=contents)
+    found = about.findings
     notes = tuple(str(f).removesuffix(".") for f in found if f.code == "no-licence")
     harmful = [f for f in found if f.code != "no-licence"]
     if harmful:
