@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from falcopy_sdk.bundle import elf
+
 if TYPE_CHECKING:
     from conftest import Author
+
+SOURCE = Path(__file__).parents[2] / "loader_c"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -29,6 +35,46 @@ def test_it_holds_the_native_parts_the_types_marker_and_the_license(wheel: Path)
     assert [name for name in names if name.endswith("licenses/LICENSE")]
     others = ("tests/", "plugins/", "loader_c/", "templates/")
     assert not [name for name in names if name.startswith(others)]
+
+
+def test_what_goes_into_plugins_asks_for_no_newer_glibc_than_2_17(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """So that the Python inside is what decides on which hosts a plugin runs."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if "/runtime/" in n and n.endswith(".so")]
+        archive.extractall(tmp_path, names)
+    assert len(names) == 4
+    for name in names:
+        floor = elf.glibc_floor([elf.read(tmp_path / name)])
+        assert tuple(map(int, floor.split("."))) <= (2, 17), name
+
+
+def test_headers_that_are_spread_over_folders_as_debian_does_are_found(tmp_path: Path) -> None:
+    """``pyconfig.h`` there includes ``<x86_64-linux-gnu/python3.11/pyconfig.h>``."""
+    minor = "python{}.{}".format(*sys.version_info[:2])
+    headers, machine = tmp_path / "include" / minor, f"{os.uname().machine}-linux-gnu"
+    shutil.copytree(sysconfig.get_path("include"), headers)
+    real = tmp_path / "include" / machine / minor / "pyconfig.h"
+    real.parent.mkdir(parents=True)
+    shutil.copyfile(sysconfig.get_config_h_filename(), real)
+    (headers / "pyconfig.h").write_text(
+        "#if defined(__x86_64__)\n"
+        f"# include <x86_64-linux-gnu/{minor}/pyconfig.h>\n"
+        "#elif defined(__aarch64__)\n"
+        f"# include <aarch64-linux-gnu/{minor}/pyconfig.h>\n#endif\n"
+    )
+    # What must not be seen: the folder has the machine's own C library, too.
+    (tmp_path / "include/stdio.h").write_text("#error the machine's own\n")
+    cmake = Path(sys.executable).with_name("cmake")
+    options = [f"-DPython_EXECUTABLE={sys.executable}", f"-DPython_INCLUDE_DIR={headers}"]
+    for command in (
+        [cmake, "-S", SOURCE, "-B", tmp_path / "build", *options],
+        [cmake, "--build", tmp_path / "build", "--target", "bridges"],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert len(list((tmp_path / "build").glob("_bridge.*.so"))) == 2
 
 
 def test_it_builds_and_runs_a_plugin_where_there_is_no_compiler(
@@ -60,9 +106,8 @@ def test_it_builds_and_runs_a_plugin_where_there_is_no_compiler(
 
 def test_off_linux_the_parts_for_linux_are_made_and_no_others(tmp_path: Path) -> None:
     """Without FALCOPY_NATIVE, which is off there: no C compiler's output is installed."""
-    source = Path(__file__).parents[2] / "loader_c"
     cmake = Path(sys.executable).with_name("cmake")
-    configure = [cmake, "-S", source, "-B", tmp_path / "build", "-DFALCOPY_NATIVE=OFF"]
+    configure = [cmake, "-S", SOURCE, "-B", tmp_path / "build", "-DFALCOPY_NATIVE=OFF"]
     configure += [f"-DPython_EXECUTABLE={sys.executable}", "-DCMAKE_BUILD_TYPE=Release"]
     for command in (
         configure,
@@ -77,7 +122,7 @@ def test_off_linux_the_parts_for_linux_are_made_and_no_others(tmp_path: Path) ->
     assert made == {f"runtime/loader-{machine}.so" for machine in machines} | {
         f"runtime/_bridge.cpython-{minor}-{machine}-linux-gnu.so" for machine in machines
     }
-    # The one for this machine is imported by this Python, in place of the one that gcc made.
+    # The one for this machine is imported by this Python.
     (bridge,) = (tmp_path / "out/runtime").glob(f"_bridge.*-{os.uname().machine}-*")
     code = (
         "import importlib.util as util, sys\n"
