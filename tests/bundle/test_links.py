@@ -10,13 +10,13 @@ import pytest
 from falcopy_sdk.bundle import alignment, build, bytecode, cache, interpreter, links, trees
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
-def kept():
+def kept(own_cache):
     """Fills folders from one that the cache has, or has made again: it counts how often."""
 
     class Kept:
@@ -93,7 +93,7 @@ def test_a_link_replaces_what_was_there_and_leaves_its_other_names_alone(tmp_pat
         links.link(tmp_path / "missing", tmp_path / "x")
 
 
-def test_a_kept_file_that_cannot_be_marked_as_used_is_used(tmp_path, monkeypatch):
+def test_a_kept_file_that_cannot_be_marked_as_used_is_used(own_cache, tmp_path, monkeypatch):
     store = cache.Store("small")
     store.put("b" * 64, b"kept")
     (stored,) = (cache.home() / "small").glob("*/*")
@@ -109,7 +109,7 @@ def test_a_kept_file_that_cannot_be_marked_as_used_is_used(tmp_path, monkeypatch
     assert not (tmp_path / "none").exists()
 
 
-def test_bytecode_is_never_written_into_a_file_that_is_there(tmp_path):
+def test_bytecode_is_never_written_into_a_file_that_is_there(own_cache, tmp_path):
     shared, root = tmp_path / "shared.pyc", tmp_path / "root"
     root.mkdir()
     shared.write_bytes(b"kept")

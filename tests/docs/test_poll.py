@@ -79,7 +79,7 @@ def test_it_waits_when_the_api_says_so_and_gives_its_events(api: StandIn, tmp_pa
     )
     assert done.returncode == 0, done.stderr
     given = [json.loads(line)["data"] for line in done.stdout.splitlines()]
-    assert [json.loads(text.partition("data=")[2]) for text in given] == EVENTS * 2
+    assert [json.loads(text) for text in given] == EVENTS * 2
     assert api.answered[:4] == [429, 429, 200, 200]
     # A line when trouble begins and one when it is over, none for the tries between.
     told = [line for line in done.stderr.splitlines() if "the source" in line]
