@@ -11,6 +11,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from falcopy_sdk.bundle import audit_elf, cache
 from falcopy_sdk.bundle.audit_elf import Finding
 from falcopy_sdk.bundle.elf import DynamicSymbol, SharedLibrary
@@ -66,7 +68,7 @@ def _encoded(findings: Sequence[Finding], library: SharedLibrary | None) -> str:
 
 
 def _decoded(text: str, path: Path) -> tuple[list[Finding], SharedLibrary | None]:
-    told = json.loads(text)
+    told = orjson.loads(text)
     findings = [Finding(*each) for each in told["findings"]]
     if "library" not in told:
         return findings, None

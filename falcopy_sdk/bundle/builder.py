@@ -40,6 +40,7 @@ from falcopy_sdk.bundle import (
     wheels,
 )
 from falcopy_sdk.bundle.contents import Contents
+from falcopy_sdk.bundle.imports import Scans
 from falcopy_sdk.bundle.interpreter import Interpreter
 from falcopy_sdk.bundle.results import BuildResult
 from falcopy_sdk.bundle.settings import Settings
@@ -259,7 +260,7 @@ def _assemble(
     twin: _Tree | None = None,
 ) -> _Tree:
     site = root / "site-packages"
-    source_hash = ""
+    source_hash, scans = "", Scans(python.minor)
     # In this order: the folder goes once nobody writes there any more.
     with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(1) as beside:
         # The backend is another process, which is waited for; there is enough to do meanwhile.
@@ -273,10 +274,9 @@ def _assemble(
         origins = wheels.installed_wheels(packages.pins, site, wheels_for)
         found = inventory.with_wheels(inventory.take(site), origins)
         install.prune(site)
-        for slow in _SLOW:
-            importlib.import_module(slow)
         if own is not None and wheel is not None:
             say(f"building {own.name}")
+            scans.ahead(site, wheel.done)
             project.unpack_wheel(wheel.result(), unpacked)
             source_hash = inventory.source_hash(unpacked, own.name)
             found = tuple(sorted((*found, *inventory.take(unpacked)), key=lambda each: each.name))
@@ -284,7 +284,7 @@ def _assemble(
             links.tree(unpacked, site)
     bridge = sdk.copy(site, python.suffixes[0] if isinstance(python, Interpreter) else None)
     say("taking out what the plugin cannot reach")
-    found, traced = _shake(root, python, chosen, found, twin.traced if twin else None)
+    found, traced = _shake(root, python, chosen, found, scans, twin.traced if twin else None)
     say("compiling to bytecode")
     kept = [p for p in root.rglob("*.py") if keep_sources]
     sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in kept}
@@ -295,7 +295,11 @@ def _assemble(
         bytecode.put_back(root, sources, python)
     if twin is None:
         say("asking the plugin for its static facts")
-    answers = twin.facts if twin else facts.ask(root, python, chosen.ref)
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(lambda: twin.facts if twin else facts.ask(root, python, chosen.ref))
+        for slow in _SLOW:
+            importlib.import_module(slow)
+        answers = asked.result()
     # Not before: a package may write beside itself when it is imported.
     contents = Contents(root)
     return _Tree(contents, answers, bridge, found, source_hash, packages.notes, traced)
@@ -306,6 +310,7 @@ def _shake(
     python: Python,
     chosen: Target,
     packages: tuple[Package, ...],
+    scans: Scans,
     traced: frozenset[str] | None,
 ) -> tuple[tuple[Package, ...], frozenset[str]]:
     """Leaves the modules that the plugin can reach; returns the packages that have some left."""
@@ -314,7 +319,7 @@ def _shake(
     before = {package.name: _present(package, site) for package in packages}
     own = next((files for each, files in before.items() if each == name), frozenset())
     settings = chosen.project.settings if chosen.project else Settings()
-    traced = shake.shake(root, python, chosen.ref, before, own, settings, traced)
+    traced = shake.shake(root, python, chosen.ref, before, own, settings, scans, traced)
     for info in sorted(site.glob("*.dist-info")):
         shake.slim_metadata(info)
     return tuple(p for p in packages if p.name == name or _present(p, site)), traced

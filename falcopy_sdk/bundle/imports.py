@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import json
 import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from falcopy_sdk.bundle import cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-__all__ = ["Imports", "scan"]
+__all__ = ["Imports", "Scans", "scan"]
 
 #: Functions whose first argument is the name of a module: importlib, pkgutil, ``__import__``, and
 #: the readers of a package's data files.
@@ -94,7 +96,7 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
     store = cache.store("imports")
     key = cache.digest(cache.own_code("imports"), python, source)
     if (stored := store.get(key)) is not None:
-        return Imports(**json.loads(stored))
+        return Imports(**orjson.loads(stored))
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
@@ -106,8 +108,33 @@ def scan(source: bytes, python: tuple[int, int]) -> Imports:
     if not found.computed:
         found.strings = [text for text in found.strings if "." in text]
         found.starts = []
-    store.put(key, json.dumps(dataclasses.asdict(found)).encode())
+    store.put(key, orjson.dumps(found))
     return found
+
+
+class Scans:
+    """What has been read of the sources of one bundle; each is read once.
+
+    Args:
+        python: the version that will run them, ``(3, 11)``.
+    """
+
+    def __init__(self, python: tuple[int, int]) -> None:
+        self._python = python
+        self._found: dict[Path, Imports] = {}
+
+    def of(self, source: Path) -> Imports:
+        """As :func:`scan`."""
+        if source not in self._found:
+            self._found[source] = scan(source.read_bytes(), self._python)
+        return self._found[source]
+
+    def ahead(self, folder: Path, enough: Callable[[], bool]) -> None:
+        """Reads sources below a folder for later, as long as there is time."""
+        for source in folder.rglob("*.py"):
+            if enough():
+                return
+            self.of(source)
 
 
 class _Visitor(ast.NodeVisitor):

@@ -15,6 +15,7 @@ __all__ = ["link", "place", "protect", "tree"]
 
 #: What a package that runs while its bundle is made does not write into. Data it may.
 _CODE: Final = frozenset({".py", ".pyc", ".so"})
+_METADATA: Final = f".dist-info{os.sep}"
 
 
 def link(source: str | Path, target: str | Path) -> str | Path:
@@ -38,7 +39,7 @@ def link(source: str | Path, target: str | Path) -> str | Path:
 
 
 def tree(source: Path, target: Path) -> None:
-    """Puts all files of a folder into another one: code by links, the rest as copies."""
+    """Puts all files of a folder into another one: code and metadata by links, data as copies."""
     shutil.copytree(source, target, copy_function=_put, dirs_exist_ok=True)
 
 
@@ -57,7 +58,7 @@ def place(path: Path) -> Path:
 
 
 def _put(source: str, target: str) -> None:
-    if os.path.splitext(source)[1] in _CODE:
+    if os.path.splitext(source)[1] in _CODE or _METADATA in source:
         link(source, target)
         return
     with contextlib.suppress(FileNotFoundError):

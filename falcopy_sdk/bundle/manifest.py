@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from typing import TYPE_CHECKING, Final
+
+import orjson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ __all__ = ["NAME", "write"]
 
 NAME: Final = "falcopy.json"
 _FORMAT: Final = 1
+_READABLE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
 def write(
@@ -49,4 +51,4 @@ def write(
         "system_libraries": list(system_libraries),
         "files": files,
     }
-    contents.put(NAME, (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+    contents.put(NAME, orjson.dumps(document, option=_READABLE))

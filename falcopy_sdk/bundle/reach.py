@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from falcopy_sdk.bundle import cache
 from falcopy_sdk.bundle.implicit import IMPLICIT, codec_module
-from falcopy_sdk.bundle.imports import Imports, scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from falcopy_sdk.bundle.imports import Imports, Scans
     from falcopy_sdk.bundle.modules import Finder, Module
 
 __all__ = ["Graph"]
@@ -33,15 +33,14 @@ class Graph:
         rare: top-level names that stay out unless a module that is reached cannot be imported
             without them.
         groups: modules that entry points name, by group.
-        python: the version that will run them, ``(3, 11)``.
+        scans: what their sources say.
     """
 
     finder: Finder
     excluded: frozenset[str]
     groups: Mapping[str, tuple[str, ...]]
-    python: tuple[int, int]
+    scans: Scans
     rare: frozenset[str] = frozenset()
-    _scanned: dict[Path, Imports] = field(default_factory=dict)
     _digests: dict[Path, str] = field(default_factory=dict)
 
     def reach(self, roots: Iterable[str]) -> dict[str, Module]:
@@ -67,7 +66,7 @@ class Graph:
             waiting.append(name.rpartition(".")[0])
             reached[name] = module
             if module.source is not None:
-                imports = self._scan(module.source)
+                imports = self.scans.of(module.source)
                 waiting += self._from_source(module, imports)
                 waiting += spelt.by(module, imports)
                 for top in self.rare.intersection(imports.required) - needed:
@@ -82,11 +81,6 @@ class Graph:
         if path not in self._digests:
             self._digests[path] = cache.digest(path.read_bytes())
         return self._digests[path]
-
-    def _scan(self, source: Path) -> Imports:
-        if source not in self._scanned:
-            self._scanned[source] = scan(source.read_bytes(), self.python)
-        return self._scanned[source]
 
     def _is_excluded(self, name: str) -> bool:
         parts = name.split(".")
@@ -122,7 +116,7 @@ class Graph:
         module = self.finder.find(package)
         if module is None or module.source is None or not module.folders:
             return set()
-        exported = self._scan(module.source).exported
+        exported = self.scans.of(module.source).exported
         return {f"{package}.{name}" for name in exported}
 
     def _named_in(self, module: Module) -> list[str]:

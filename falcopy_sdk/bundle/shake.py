@@ -10,7 +10,6 @@ from packaging.utils import canonicalize_name
 
 from falcopy_sdk.bundle import environment, links, trace
 from falcopy_sdk.bundle.implicit import START
-from falcopy_sdk.bundle.imports import scan
 from falcopy_sdk.bundle.modules import Finder
 from falcopy_sdk.bundle.reach import Graph
 from falcopy_sdk.hooks import GROUP
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from email.message import Message
 
+    from falcopy_sdk.bundle.imports import Scans
     from falcopy_sdk.bundle.interpreter import Python
     from falcopy_sdk.bundle.modules import Module
     from falcopy_sdk.bundle.settings import Settings
@@ -49,6 +49,7 @@ def shake(
     packages: Mapping[str, frozenset[str]],
     own: frozenset[str],
     settings: Settings,
+    scans: Scans,
     traced: frozenset[str] | None = None,
 ) -> frozenset[str]:
     """Removes from ``root`` all that ``ref`` does not lead to.
@@ -60,6 +61,7 @@ def shake(
         packages: files of each installed distribution, relative to site-packages.
         own: files of the plugin's own distribution, relative to site-packages: all stay.
         settings: of the project.
+        scans: what was read of the sources before.
         traced: what extension modules import, where they cannot be run here.
 
     Returns:
@@ -78,10 +80,10 @@ def shake(
         finder=finder,
         excluded=frozenset(settings.exclude_modules),
         rare=_FOR_PEOPLE
-        - _imported_by(own_modules, finder, python)
+        - _imported_by(own_modules, finder, scans)
         - {name.removesuffix(".*").partition(".")[0] for name in settings.include_modules},
         groups=groups,
-        python=python.minor,
+        scans=scans,
     )
     roots = {*START, ref.partition(":")[0], *own_modules, *groups.get(GROUP, ())}
     roots |= {_SDK, *finder.below(_SDK)}
@@ -121,12 +123,12 @@ def _module_name(file: str) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imported_by(modules: Iterable[str], finder: Finder, python: Python) -> set[str]:
+def _imported_by(modules: Iterable[str], finder: Finder, scans: Scans) -> set[str]:
     found: set[str] = set()
     for name in modules:
         module = finder.find(name)
         if module is not None and module.source is not None:
-            imports = scan(module.source.read_bytes(), python.minor)
+            imports = scans.of(module.source)
             found |= {each.split(".")[0] for level, each, _ in imports.modules if not level}
     return found
 

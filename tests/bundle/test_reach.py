@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from falcopy_sdk.bundle import build, interpreter, trace
-from falcopy_sdk.bundle.imports import scan
+from falcopy_sdk.bundle.imports import Scans, scan
 from falcopy_sdk.bundle.modules import Finder, Module
 from falcopy_sdk.bundle.reach import Graph
 from falcopy_sdk.exceptions import PluginLoadError, ProjectError
@@ -27,7 +27,7 @@ def reach(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         finder = Finder([tmp_path], [".cpython-311-x86_64-linux-gnu.so", ".so"])
-        graph = Graph(finder, frozenset(excluded), groups or {}, PYTHON, frozenset(rare))
+        graph = Graph(finder, frozenset(excluded), groups or {}, Scans(PYTHON), frozenset(rare))
         return set(graph.reach([root]))
 
     return reach_
