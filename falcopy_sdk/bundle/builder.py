@@ -276,6 +276,8 @@ def _assemble(
         install.prune(site)
         if own is not None and wheel is not None:
             say(f"building {own.name}")
+            for slow in _SLOW:
+                importlib.import_module(slow)
             scans.ahead(site, wheel.done)
             project.unpack_wheel(wheel.result(), unpacked)
             source_hash = inventory.source_hash(unpacked, own.name)
@@ -295,11 +297,7 @@ def _assemble(
         bytecode.put_back(root, sources, python)
     if twin is None:
         say("asking the plugin for its static facts")
-    with ThreadPoolExecutor(1) as beside:
-        asked = beside.submit(lambda: twin.facts if twin else facts.ask(root, python, chosen.ref))
-        for slow in _SLOW:
-            importlib.import_module(slow)
-        answers = asked.result()
+    answers = twin.facts if twin else facts.ask(root, python, chosen.ref)
     # Not before: a package may write beside itself when it is imported.
     contents = Contents(root)
     return _Tree(contents, answers, bridge, found, source_hash, packages.notes, traced)

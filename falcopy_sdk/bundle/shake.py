@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final, cast
 
 from packaging.utils import canonicalize_name
 
-from falcopy_sdk.bundle import environment, links, trace
+from falcopy_sdk.bundle import environment, links, reach_cache, trace
 from falcopy_sdk.bundle.implicit import START
 from falcopy_sdk.bundle.modules import Finder
 from falcopy_sdk.bundle.reach import Graph
+from falcopy_sdk.bundle.reach_cache import Reached
 from falcopy_sdk.hooks import GROUP
 
 if TYPE_CHECKING:
@@ -72,6 +73,28 @@ def shake(
     """
     site = root / "site-packages"
     stdlib = root / "lib" / python.folder
+    found = reach_cache.get(
+        root,
+        {f"site-packages/{file}" for file in own},
+        scans,
+        lambda: _reach(stdlib, site, python, ref, own, settings, scans, traced),
+        *(python.version, python.executable, python.suffixes, ref, sorted(own), settings),
+        None if traced is None else sorted(traced),
+    )
+    _remove(root, stdlib, site, found.modules, packages, own)
+    return found.traced
+
+
+def _reach(
+    stdlib: Path,
+    site: Path,
+    python: Python,
+    ref: str,
+    own: frozenset[str],
+    settings: Settings,
+    scans: Scans,
+    traced: frozenset[str] | None,
+) -> Reached:
     path = [stdlib, stdlib / "lib-dynload", site]
     finder = Finder(path, python.suffixes)
     own_modules = {_module_name(file) for file in own if file.endswith((".py", ".so"))}
@@ -104,8 +127,7 @@ def shake(
         reached = graph.reach({*roots, *known})
     if traced is not None:
         reached = graph.reach({*roots, *traced})
-    _remove(root, stdlib, site, reached, packages, own)
-    return known
+    return Reached(reached, known)
 
 
 def slim_metadata(info: Path) -> None:

@@ -28,6 +28,7 @@ def own_results(tmp_path, monkeypatch):
         "looks",
         "named",
         "origins",
+        "reached",
         "site-packages",
         "stdlib",
         "trace",
