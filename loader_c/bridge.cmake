@@ -11,8 +11,6 @@ if(NOT bridge_sources)
   return()
 endif()
 
-set(bridge_link_flags -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now)
-
 if(FALCOPY_SANITIZE)
   # gcc's sanitizers: zig does not carry the AddressSanitizer runtime.
   python_add_library(_bridge MODULE WITH_SOABI ${bridge_sources})
@@ -20,7 +18,8 @@ if(FALCOPY_SANITIZE)
     ${include_dirs} "${CMAKE_CURRENT_SOURCE_DIR}/bridge")
   target_compile_definitions(_bridge PRIVATE _GNU_SOURCE)
   target_compile_options(_bridge PRIVATE ${common_flags} -O2 ${sanitize_flags})
-  target_link_options(_bridge PRIVATE ${bridge_link_flags} ${sanitize_flags})
+  target_link_options(_bridge PRIVATE
+    -Wl,-z,nodelete -Wl,-z,relro -Wl,-z,now ${sanitize_flags})
   find_package(Threads REQUIRED)
   target_link_libraries(_bridge PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   install(TARGETS _bridge LIBRARY DESTINATION runtime)
@@ -67,18 +66,8 @@ foreach(arch IN LISTS FALCOPY_MACHINES)
       list(APPEND include_flags -isystem "${shown}")
     endif()
   endforeach()
-  add_custom_command(
-    OUTPUT "${output}"
-    COMMAND "${CMAKE_COMMAND}" -E env
-      "ZIG_GLOBAL_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/zig-cache"
-      "ZIG_LOCAL_CACHE_DIR=${CMAKE_CURRENT_BINARY_DIR}/zig-cache"
-      "${Python_EXECUTABLE}" -m ziglang cc -target "${arch}-linux-gnu.2.17"
-      ${common_flags} -O2 -g0 -fno-sanitize=all -fno-lto -shared -fPIC -s -D_GNU_SOURCE
-      ${include_flags} ${bridge_sources} ${bridge_link_flags}
-      -lpthread -ldl -o "${output}"
-    DEPENDS ${bridge_sources} ${bridge_headers}
-    COMMENT "Compiling the ${arch} bridge"
-    COMMAND_EXPAND_LISTS VERBATIM)
+  zig_library("${output}" "${arch}" COMMENT "Compiling the ${arch} bridge"
+    SOURCES ${bridge_sources} HEADERS ${bridge_headers} FLAGS ${include_flags})
   list(APPEND bridges "${output}")
 endforeach()
 if(bridges)
