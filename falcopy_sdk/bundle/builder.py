@@ -288,13 +288,12 @@ def _assemble(
     say("taking out what the plugin cannot reach")
     found, traced = _shake(root, python, chosen, found, scans, twin.traced if twin else None)
     say("compiling to bytecode")
-    kept = [p for p in root.rglob("*.py") if keep_sources]
+    kept = root.rglob("*.py") if keep_sources else ()
     sources = {path.relative_to(root).as_posix(): path.read_bytes() for path in kept}
     _refuse_broken(bytecode.compile_tree(root, python), chosen)
     for name, data in added.items():
         _add(root, name, data)
-    if keep_sources:
-        bytecode.put_back(root, sources, python)
+    bytecode.put_back(root, sources, python)
     if twin is None:
         say("asking the plugin for its static facts")
     answers = twin.facts if twin else facts.ask(root, python, chosen.ref)

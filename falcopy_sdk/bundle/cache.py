@@ -25,7 +25,10 @@ from falcopy_sdk.exceptions import BuildError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["KEPT", "Folders", "Store", "digest", "home", "own_code", "stamps", "store", "tidy"]
+__all__ = [
+    *("KEPT", "Folders", "Store", "digest", "home", "own_code", "stamp", "stamps", "store"),
+    "tidy",
+]
 
 _Found = TypeVar("_Found")
 
@@ -68,15 +71,16 @@ def own_code(*names: str) -> str:
 
 def stamps(paths: Iterable[Path]) -> list[list[object]]:
     """What tells whether files have changed, as make has it: their names, sizes and times."""
-    found: list[list[object]] = []
-    for path in sorted(paths):
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            found.append([str(path), -1, -1])
-        else:
-            found.append([str(path), status.st_size, status.st_mtime_ns])
-    return found
+    return [stamp(path) for path in sorted(paths)]
+
+
+def stamp(path: str | Path) -> list[object]:
+    """The same of one file; it need not be there."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return [str(path), -1, -1]
+    return [str(path), status.st_size, status.st_mtime_ns]
 
 
 def store(kind: str) -> Store:
@@ -131,9 +135,8 @@ class Store:
         except OSError as error:
             self._give_up(error)
             return None
-        with contextlib.suppress(
-            OSError
-        ):  # somebody else's, or just gone: it was used all the same
+        # Of somebody else's, or of one that is just gone: it was used all the same.
+        with contextlib.suppress(OSError):
             if path.stat().st_mtime < time.time() - _DAY:
                 os.utime(path)
         return found

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from falcopy_sdk.bundle import links
 
@@ -16,6 +18,7 @@ __all__ = ["Contents", "File", "files_of"]
 
 #: Enough to tell what kind of file it is, and for which machine.
 _HEAD: Final = 20
+_READABLE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,10 @@ class Contents:
         """Adds a file, or puts a new one in the place of one that is there."""
         links.place(self.root / name).write_bytes(data)
         self._files[name] = File.of(data)
+
+    def put_json(self, name: str, document: dict[str, Any]) -> None:
+        """The same with a document for people and tools; equal ones give the same bytes."""
+        self.put(name, orjson.dumps(document, option=_READABLE))
 
     def remove(self, name: str) -> None:
         """Removes a file."""

@@ -131,12 +131,12 @@ class SharedLibrary:
 
 def is_elf(path: Path) -> bool:
     """Whether the file starts with the ELF magic; links are not followed."""
-    if path.is_symlink() or not path.is_file():
-        return False
     return _start(path).startswith(MAGIC)
 
 
 def _start(path: Path) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        return b""
     with path.open("rb") as file:
         return file.read(20)
 
@@ -146,7 +146,7 @@ def is_loadable(path: Path, machine: str) -> bool:
 
     Object files and libraries for other machines are data to a bundle.
     """
-    return is_elf(path) and fits(_start(path), machine)
+    return fits(_start(path), machine)
 
 
 def fits(head: bytes, machine: str) -> bool:

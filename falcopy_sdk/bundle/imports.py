@@ -167,18 +167,15 @@ class _Visitor(ast.NodeVisitor):
             self.found.required += sorted(firsts - set(self.found.required))
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        self._visit_optional(node.body)
-        self._visit_rest(node, "body")
+        self._visit_with_optional_body(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        self._visit_optional(node.body)
-        self._visit_rest(node, "body")
+        self._visit_with_optional_body(node)
 
     def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
         # What is only told in other words is not got over.
         if any(not isinstance(handler.body[-1], ast.Raise) for handler in node.handlers):
-            self._visit_optional(node.body)
-            self._visit_rest(node, "body")
+            self._visit_with_optional_body(node)
         else:
             self.generic_visit(node)
 
@@ -188,22 +185,19 @@ class _Visitor(ast.NodeVisitor):
     def visit_With(self, node: ast.With) -> None:
         calls = [i.context_expr for i in node.items if isinstance(i.context_expr, ast.Call)]
         if any(_name(call.func) == "suppress" for call in calls):
-            self._visit_optional(node.body)
-            self._visit_rest(node, "body")
+            self._visit_with_optional_body(node)
         else:
             self.generic_visit(node)
 
-    def _visit_optional(self, statements: list[ast.stmt]) -> None:
-        self._optional += 1
-        for statement in statements:
-            self.visit(statement)
-        self._optional -= 1
-
-    def _visit_rest(self, node: ast.AST, left_out: str) -> None:
+    def _visit_with_optional_body(
+        self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Try | ast.TryStar | ast.With
+    ) -> None:
         for name, value in ast.iter_fields(node):
+            self._optional += name == "body"
             for each in value if isinstance(value, list) else [value]:
-                if name != left_out and isinstance(each, ast.AST):
+                if isinstance(each, ast.AST):
                     self.visit(each)
+            self._optional -= name == "body"
 
     def visit_Constant(self, node: ast.Constant) -> None:
         if isinstance(node.value, str):

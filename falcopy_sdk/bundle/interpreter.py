@@ -70,8 +70,9 @@ class Python:
 
     def signature(self) -> str:
         """Changes when one of its files does: names, sizes and times, as make has it."""
+        # Some are links to nowhere: Debian's sitecustomize.py, unpacked elsewhere.
         files = (path for top in (self.stdlib, self.dynload) for path in _files(top))
-        return cache.digest(self.version, sorted(self.config.items()), *map(_stamp, files))
+        return cache.digest(self.version, sorted(self.config.items()), *map(cache.stamp, files))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,21 +92,13 @@ class Interpreter(Python):
     def signature(self) -> str:
         """That of its modules, machine and libpython."""
         modules = super(Interpreter, self).signature()
-        return cache.digest(modules, self.machine, _stamp(str(self.libpython)))
+        return cache.digest(modules, self.machine, cache.stamp(self.libpython))
 
 
 def _files(top: Path) -> Iterator[str]:
     for folder, folders, files in os.walk(top):
         folders[:] = sorted(set(folders) - {"__pycache__", "site-packages", "test"})
         yield from (os.path.join(folder, name) for name in sorted(files))
-
-
-def _stamp(path: str) -> tuple[str, int, int]:
-    try:
-        status = os.stat(path)
-    except FileNotFoundError:  # a link: Debian's sitecustomize.py, unpacked elsewhere
-        return path, -1, -1
-    return path, status.st_size, status.st_mtime_ns
 
 
 def running() -> Interpreter:

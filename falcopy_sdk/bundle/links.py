@@ -5,7 +5,6 @@ So a build never writes into a file of a bundle. What has to differ is another f
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -60,7 +59,5 @@ def place(path: Path) -> Path:
 def _put(source: str, target: str) -> None:
     if os.path.splitext(source)[1] in _CODE or _METADATA in source:
         link(source, target)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(target)
-    shutil.copyfile(source, target)
+    else:
+        shutil.copyfile(source, place(Path(target)))

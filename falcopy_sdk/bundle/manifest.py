@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-import orjson
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -17,7 +15,6 @@ __all__ = ["NAME", "write"]
 
 NAME: Final = "falcopy.json"
 _FORMAT: Final = 1
-_READABLE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 
 
 def write(
@@ -51,4 +48,4 @@ def write(
         "system_libraries": list(system_libraries),
         "files": files,
     }
-    contents.put(NAME, orjson.dumps(document, option=_READABLE))
+    contents.put_json(NAME, document)

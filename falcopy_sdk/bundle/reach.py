@@ -93,16 +93,13 @@ class Graph:
             found |= {base, *(f"{base}.{each}" for each in names)}
             if "*" in names:
                 found |= self._exported(base)
-        for name in imports.named:
-            bare = name.lstrip(".")
-            found.add(_absolute(len(name) - len(bare), bare, module.package))
+        found |= {_resolved(name, module.package) for name in imports.named}
         if imports.computed:
             bare_names = [text.lstrip(".") for text in imports.strings]
             found |= {part for text in bare_names if "." in text for part in _and_parent(text)}
             found |= {f"{module.package}.{text}" for text in bare_names if module.package}
             for text in imports.starts:
-                start = text.lstrip(".")
-                full = _absolute(len(text) - len(start), start, module.package)
+                full = _resolved(text, module.package)
                 children = self.finder.below(full.rpartition(".")[0])
                 found |= {child for child in children if child.startswith(full)}
         if imports.walks:
@@ -152,8 +149,7 @@ class _SpeltOut:
         """What another module adds to what is reached: names that need not be of modules."""
         top = module.name.partition(".")[0]
         for text in imports.strings:
-            bare = text.lstrip(".")
-            name = _absolute(len(text) - len(bare), bare, module.package)
+            name = _resolved(text, module.package)
             if name.startswith(f"{top}."):
                 self._waiting[top] |= _and_parent(name)
         if imports.computed:
@@ -163,6 +159,12 @@ class _SpeltOut:
 
 def _and_parent(name: str) -> set[str]:
     return {name, name.rpartition(".")[0]}
+
+
+def _resolved(name: str, package: str) -> str:
+    """The dotted name that one in a string means, with dots in front if it is relative."""
+    bare = name.lstrip(".")
+    return _absolute(len(name) - len(bare), bare, package)
 
 
 def _absolute(level: int, name: str, package: str) -> str:

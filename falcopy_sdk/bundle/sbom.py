@@ -14,7 +14,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
 from cyclonedx.model import Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
@@ -42,7 +41,6 @@ NAME: Final = "sbom.cdx.json"
 NOT_LISTED: Final = frozenset({NAME, "falcopy.json"})
 #: ``bom-ref`` of the ELF file around the payload, as it was before a build filled it in.
 LOADER: Final = "loader"
-_READABLE: Final = orjson.OPT_APPEND_NEWLINE | orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS
 #: RFC 4122 wants a name space for identifiers that are made from names; this is the SDK's.
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "pkg:pypi/falcopy-sdk")
 
@@ -125,7 +123,7 @@ def write(contents: Contents, inputs: Inputs) -> tuple[str, ...]:
     document = json.loads(JsonV1Dot6(bom).output_as_string())
     _add_files(document, _files(contents, owners), inputs.loader, inputs.sdk.name)
     _identify(document)
-    contents.put(NAME, orjson.dumps(document, option=_READABLE))
+    contents.put_json(NAME, document)
     return unlicensed(document)
 
 

@@ -117,10 +117,7 @@ def _reach(
     known = frozenset[str]() if traced is None else traced
     while traced is None:
         extensions = [module for module in reached.values() if module.extension]
-        assert python.executable is not None
-        more = trace.loaded_with(
-            extensions, path, python.executable, python.version, graph.digest_of
-        )
+        more = trace.loaded_with(extensions, path, python, graph.digest_of)
         if more <= known:
             break
         known |= more

@@ -15,6 +15,7 @@ from falcopy_sdk.exceptions import BuildError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from falcopy_sdk.bundle.interpreter import Python
     from falcopy_sdk.bundle.modules import Module
 
 __all__ = ["loaded_with"]
@@ -25,8 +26,7 @@ _WORKER = Path(__file__).with_name("trace_worker.py")
 def loaded_with(
     extensions: Sequence[Module],
     path: Sequence[Path],
-    executable: Path,
-    version: str,
+    python: Python,
     digest_of: Callable[[Path], str],
 ) -> frozenset[str]:
     """Names of all modules that are loaded once these extension modules are imported.
@@ -34,8 +34,7 @@ def loaded_with(
     Args:
         extensions: for the Python that runs them.
         path: its ``sys.path``.
-        executable: that Python.
-        version: of it, ``"3.11.7"``.
+        python: that Python.
         digest_of: hash of a file.
 
     Raises:
@@ -47,13 +46,24 @@ def loaded_with(
     contents = [digest_of(modules[name]) for name in names]
     # What can be imported counts as well, by name: what modules of Python import is read from them.
     there = [sorted(os.listdir(folder)) for folder in path if folder.is_dir()]
-    key = cache.digest(_WORKER.read_bytes(), executable, version, there, *names, "", *contents)
+    key = cache.digest(
+        _WORKER.read_bytes(), python.executable, python.version, there, *names, "", *contents
+    )
     if (stored := store.get(key)) is not None:
         return frozenset(stored.decode().split())
     task = {"path": [str(folder) for folder in path], "modules": names}
     with tempfile.TemporaryDirectory(prefix="falcopy-trace-") as scratch:
         answer = Path(scratch) / "answer"
-        command = [str(executable), "-I", "-S", "-B", "-X", "utf8", str(_WORKER), str(answer)]
+        command = [
+            str(python.executable),
+            "-I",
+            "-S",
+            "-B",
+            "-X",
+            "utf8",
+            str(_WORKER),
+            str(answer),
+        ]
         done = subprocess.run(
             command, input=json.dumps(task), capture_output=True, text=True, check=False, env={}
         )

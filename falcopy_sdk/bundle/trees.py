@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from falcopy_sdk.bundle import cache, links
+from falcopy_sdk.bundle.contents import files_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ def fill(
         links.protect(tree)
         (folder / _STAMPS).write_text(json.dumps(_stamps(tree)), encoding="utf-8")
 
+    key = cache.digest(cache.own_code("trees"), key)
     with folders.get(key, make_and_stamp) as folder:
         if _is_as_made(folder):
             links.tree(folder / _TREE, target)
@@ -64,10 +66,4 @@ def _is_as_made(folder: Path) -> bool:
 
 def _stamps(tree: Path) -> list[list[object]]:
     """Names, sizes and times, as make has it."""
-    found: list[list[object]] = []
-    for folder, _, names in os.walk(tree):
-        for name in names:
-            status = os.stat(os.path.join(folder, name))
-            place = os.path.relpath(folder, tree)
-            found.append([place, name, status.st_size, status.st_mtime_ns])
-    return sorted(found, key=lambda stamp: (stamp[0], stamp[1]))
+    return [[name, *cache.stamp(os.path.join(tree, name))[1:]] for name in files_of(tree)]

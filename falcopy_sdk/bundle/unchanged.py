@@ -76,13 +76,9 @@ def key_of(
 def _own_files() -> str:
     """The SDK itself: a developer of it changes it between two builds."""
     package = Path(__file__).parents[1]
-    found: list[object] = []
     from falcopy_sdk.bundle import sdk
 
-    for path in [*_walk(package, set()), *sdk.native_files()]:
-        status = path.stat()
-        found += [path, status.st_size, status.st_mtime_ns]
-    return cache.digest(*found)
+    return cache.digest(cache.stamps([*_walk(package, set()), *sdk.native_files()]))
 
 
 def _sources(project: Project, output: Path | None) -> str | None:

@@ -337,9 +337,7 @@ def test_what_an_extension_module_imports_is_asked_anew_once_it_is_there(
 
     def loaded():
         module = Module("native", None, native, ())
-        return trace.loaded_with(
-            [module], path, python.executable, python.version, lambda file: file.name
-        )
+        return trace.loaded_with([module], path, python, lambda file: file.name)
 
     assert {"native"} == loaded() & {"native", "helper"}
     (site / "helper.py").write_text("")

@@ -214,9 +214,8 @@ def test_a_folder_that_cannot_be_made_leaves_nothing_behind(tmp_path, monkeypatc
 
 def test_no_build_writes_into_files_of_the_cache(project, tmp_path):
     """Bundles link to them."""
-    for kind in (
-        kinds := ("site-packages", "stdlib")
-    ):  # of its own; other tests add to those shared
+    kinds = ("site-packages", "stdlib")
+    for kind in kinds:  # its own: other tests add to those that are shared
         (cache.home() / kind).unlink()
 
     def kept():
